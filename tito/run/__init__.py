@@ -1,0 +1,1 @@
+"""Running a student's code: always in a child, with a time limit. Nothing here prints."""
