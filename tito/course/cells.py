@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+from tito.errors import SourceError
+
+MARKER = re.compile(r"#\s*%%")
+DIRECTIVE = re.compile(r"#\|\s*([A-Za-z_]+)\b[ \t]*(.*?)\s*$")
 
 
 @dataclass(frozen=True)
@@ -17,17 +25,26 @@ class Directive:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. `source` is its text as it stands in the file; `line` (from 1) is the file line of its first line."""
+    """One cell. `source` is its text; `line` (from 1) is the file line on which the text begins.
 
-    kind: str  # "code" or "markdown"
+    `kind` is "code", "markdown" or "raw"; `quoted` tells that a markdown cell is written as a triple-quoted string.
+    """
+
+    kind: str
     source: str
     line: int
     nbgrader: dict[str, Any]
+    quoted: bool = False
 
     @property
     def grade_id(self) -> str | None:
         """nbgrader's name of the cell; None for a plain cell."""
         return self.nbgrader.get("grade_id")
+
+    @property
+    def name(self) -> str:
+        """The cell as an error names it."""
+        return f"cell {self.grade_id!r}" if self.grade_id else f"the cell at line {self.line}"
 
     @property
     def is_solution(self) -> bool:
@@ -36,7 +53,7 @@ class Cell:
 
     @property
     def is_test(self) -> bool:
-        """A locked, automatically graded cell."""
+        """An automatically graded cell."""
         return self.kind == "code" and bool(self.nbgrader.get("grade")) and not self.nbgrader.get("solution")
 
     @property
@@ -47,20 +64,111 @@ class Cell:
     @property
     def points(self) -> float:
         """Points of a graded cell; 0 for any other."""
-        raise NotImplementedError
+        return float(self.nbgrader.get("points", 0)) if self.nbgrader.get("grade") else 0.0
 
-    @property
+    @cached_property
     def directives(self) -> tuple[Directive, ...]:
-        """The `#|` lines at the head of a code cell."""
-        raise NotImplementedError
+        """The `#|` lines at the head of a code cell (comments and blank lines may stand between them)."""
+        if self.kind != "code":
+            return ()
+        found = []
+        for number, line in enumerate(self.source.splitlines(), self.line):
+            if line.strip() and not line.startswith("#"):
+                break
+            if match := DIRECTIVE.match(line):
+                found.append(Directive(match[1], match[2], number))
+        return tuple(found)
 
-    @property
+    def directive(self, key: str) -> Directive | None:
+        """The first directive of that key."""
+        return next((directive for directive in self.directives if directive.key == key), None)
+
+    @cached_property
     def test_names(self) -> tuple[str, ...]:
         """Names of the top-level `test_*` functions of the cell."""
-        raise NotImplementedError
+        if self.kind != "code":
+            return ()
+        functions = (node for node in ast.parse(self.source).body if isinstance(node, ast.FunctionDef))
+        return tuple(node.name for node in functions if node.name.startswith("test_"))
+
+
+def parse_python(text: str, name: str) -> ast.Module:
+    """`text` parsed; raises SourceError with file, line and the line's text."""
+    try:
+        return ast.parse(text, filename=name)
+    except (SyntaxError, ValueError) as error:
+        number = getattr(error, "lineno", None) or 1
+        lines = text.splitlines()
+        shown = lines[number - 1].strip() if number <= len(lines) else ""
+        reason = getattr(error, "msg", None) or str(error)
+        raise SourceError(
+            f"{name}, line {number}: expected Python, found a syntax error ({reason}) in `{shown}`: "
+            "mend that line and try again"
+        ) from error
 
 
 def parse_cells(text: str, name: str) -> tuple[Cell, ...]:
-    """The cells of a module's text. Raises SourceError (naming `name` and the line) for Python or metadata that
-    cannot be read."""
-    raise NotImplementedError
+    """The cells of a module's text (`\\n` line ends).
+
+    Raises SourceError, naming `name` and the line, for Python or nbgrader metadata that cannot be read.
+    """
+    parse_python(text, name)
+    notebook_cells = _read_notebook(text, name)
+    lines = text.splitlines()
+    spans = _spans(lines)
+    if len(spans) != len(notebook_cells):
+        raise SourceError(
+            f"{name}: expected {len(spans)} cells from its `# %%` lines, jupytext found {len(notebook_cells)}: "
+            "look for `# %%` inside a string or text before the first cell"
+        )
+    return tuple(_cell(raw, lines, span, name) for raw, span in zip(notebook_cells, spans, strict=True))
+
+
+def _read_notebook(text: str, name: str) -> list[Any]:
+    import jupytext
+
+    try:
+        return list(jupytext.reads(text, fmt="py:percent").cells)
+    except Exception as error:  # jupytext and the YAML reader below it raise many kinds
+        raise SourceError(
+            f"{name}: expected a jupytext percent file, found one that jupytext cannot read ({error}): mend its header"
+        ) from error
+
+
+def _spans(lines: list[str]) -> list[tuple[int, int]]:
+    """Line spans [marker, end) of the cells, counted from 0; a marker inside a string opens no cell."""
+    from jupytext.stringparser import StringParser
+
+    starts: list[int] = []
+    parser = StringParser("python")
+    for number, line in enumerate(lines):
+        if not parser.is_quoted() and MARKER.match(line):
+            starts.append(number)
+            parser = StringParser("python")
+        parser.read_line(line)
+    spans = list(zip(starts, [*starts[1:], len(lines)], strict=True))
+    first = starts[0] if starts else len(lines)
+    head = [line for line in lines[:first] if line.strip() and not line.startswith("#")]
+    return [(-1, first), *spans] if head else spans
+
+
+def _cell(raw: Any, lines: list[str], span: tuple[int, int], name: str) -> Cell:
+    start, end = span
+    if "incorrectly_encoded_metadata" in raw.metadata:
+        raise SourceError(
+            f"{name}, line {start + 1}: expected cell metadata as key=JSON, found "
+            f"`{raw.metadata['incorrectly_encoded_metadata']}`: correct the `# %%` line"
+        )
+    nbgrader = raw.metadata.get("nbgrader", {})
+    if not isinstance(nbgrader, dict):
+        raise SourceError(f"{name}, line {start + 1}: expected nbgrader metadata as a JSON object, found {nbgrader!r}")
+    if raw.cell_type != "code":
+        quoted = str(raw.metadata.get("cell_marker", "")).endswith(('"""', "'''"))
+        return Cell(raw.cell_type, raw.source, start + (3 if quoted else 2), dict(nbgrader), quoted)
+    body = lines[start + 1 : end]
+    while body and not body[-1].strip():
+        body.pop()
+    skipped = 0
+    while skipped < len(body) and not body[skipped].strip():
+        skipped += 1
+    return Cell("code", "\n".join(body[skipped:]), start + 2 + skipped, dict(nbgrader))

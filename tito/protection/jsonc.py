@@ -146,19 +146,18 @@ def insert_first(text: str, target: Object, key: str, value: str) -> tuple[str, 
     entry = f"{json.dumps(key)}: {value}"
     if not target.members:
         outer = _indent(text, target.open - 1)
-        lines = value_lines(entry, outer + "    ", newline)
+        lines = _indented(entry, outer + "    ", newline)
         ending = "" if "\n" in text[target.open : target.close] else newline + outer
         piece = newline + lines + ending
     else:
         first = target.members[0].start
         line_start = text.rfind("\n", 0, first) + 1
         own_line = not text[line_start:first].strip()
-        piece = newline + value_lines(entry, text[line_start:first], newline) + "," if own_line else f"{entry}, "
+        piece = newline + _indented(entry, text[line_start:first], newline) + "," if own_line else f"{entry}, "
     return text[: target.open] + piece + text[target.open :], piece
 
 
-def value_lines(entry: str, indent: str, newline: str) -> str:
-    """`entry` with every line indented."""
+def _indented(entry: str, indent: str, newline: str) -> str:
     return newline.join(indent + line for line in entry.split("\n"))
 
 
@@ -174,13 +173,14 @@ def without(text: str, target: Object, key: str) -> str:
         return text
     start, end = member.start, member.end
     comma = _skip(text, end)
+    cut_before = None
     if text[comma : comma + 1] == ",":
         end = comma + 1
-    else:
-        before = [m for m in target.members if m.end <= member.start]
-        start = before[-1].end if before else start
+    elif before := [m for m in target.members if m.end <= member.start]:
+        cut_before = _skip(text, before[-1].end)
     line_start = text.rfind("\n", 0, start) + 1
     line_end = text.find("\n", end)
     if line_end >= 0 and not text[line_start:start].strip() and not text[end:line_end].strip():
         start, end = line_start, line_end + 1
-    return text[:start] + text[end:]
+    text = text[:start] + text[end:]
+    return text if cut_before is None else text[:cut_before] + text[cut_before + 1 :]

@@ -1,0 +1,90 @@
+"""The `tito` command: one application; every error is one sentence, Ctrl-C is one line, only success exits with 0."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from tito import console
+from tito.commands import checkpoint, course, data, module, system, train
+from tito.errors import TitoError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="tito",
+    no_args_is_help=True,
+    rich_markup_mode="rich" if console.is_terminal() else None,
+    pretty_exceptions_enable=False,
+    help="Build a deep-learning framework, module by module, and put it to work.",
+)
+app.add_typer(system.app, name="system", help="Check the installation; protect the generated package.")
+app.add_typer(module.app, name="module", help="Test, export and complete the modules you write.")
+app.add_typer(checkpoint.app, name="checkpoint", help="Ask what your framework can do: “Can I …?”")
+app.add_typer(data.app, name="data", help="Get and check the data sets.")
+app.add_typer(train.app, name="train", help="Train real models with the framework you built.")
+app.add_typer(course.app, name="course", help="Check the course's own files.")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tito {version('tinytorch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def tito(
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show tracebacks and full output; may stand anywhere.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options that every command shares."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    verbose = "--verbose" in given
+    if verbose:
+        given = ["--verbose", *(argument for argument in given if argument != "--verbose")]
+    sys.exit(_run(given, verbose))
+
+
+def _run(arguments: list[str], verbose: bool) -> int:
+    try:
+        code = app(arguments, prog_name="tito", standalone_mode=False)
+    except TitoError as problem:
+        return _fail(str(problem), arguments, verbose)
+    except typer.Abort:
+        return _interrupted()
+    except Exception as problem:
+        usage = getattr(problem, "exit_code", None)  # a wrong option or argument; the parser knows how to say it
+        if usage is not None:
+            problem.show()
+            return int(usage)
+        cause = f"{type(problem).__name__}: {problem}".rstrip(": ")
+        return _fail(f"tito met an error that it did not expect ({cause}); add --verbose to see where.", arguments, verbose)
+    if code == INTERRUPTED:
+        return _interrupted()
+    return code if isinstance(code, int) else 0
+
+
+def _fail(sentence: str, arguments: list[str], verbose: bool) -> int:
+    if verbose:
+        traceback.print_exc()
+    if "--json" in arguments:
+        console.json_line({"event": "error", "error": sentence})
+    console.error(sentence)
+    return 1
+
+
+def _interrupted() -> int:
+    console.error("Interrupted: what was finished is kept, what was under way is left as it was before.")
+    return INTERRUPTED
