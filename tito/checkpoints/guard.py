@@ -1,0 +1,123 @@
+"""A checkpoint may pass only for code exported from the student's present source.
+
+Three links are checked for the checkpoint's module and everything that it requires: the source's hash is the one in
+the manifest; the exported file's hash is the one in the manifest; the imported `tinytorch` modules are those files.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import py_compile
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from tito.course.model import Checkpoint, Course, Module
+from tito.course.sources import read_sources
+from tito.errors import TitoError
+from tito.export.manifest import Manifest, edited_files, read_manifest
+from tito.files import explain_os_error
+from tito.project import Project
+
+HASH_BASED = 0b11  # flags of a .pyc that is checked against its source's hash, not its time stamp
+
+
+class StaleExportError(TitoError):
+    """What would be examined is not what the student's present source gives."""
+
+
+def required_modules(course: Course, checkpoint: Checkpoint) -> tuple[Module, ...]:
+    """The module of `checkpoint` and everything that it requires, in course order."""
+    return course.closure(course.module(checkpoint.module))
+
+
+def source_hashes(project: Project, modules: Iterable[Module]) -> dict[str, str]:
+    """Module name -> hash of its present source. Raises SourceError when a module's file is missing."""
+    return {module.name: read_sources(project, module).sha256 for module in modules}
+
+
+def check_export(project: Project, course: Course, checkpoint: Checkpoint) -> None:
+    """Hold the present sources and the exported files against the manifest.
+
+    Raises StaleExportError that names the first stale module or file and the command that mends it.
+    """
+    manifest = read_manifest(project.package_dir)
+    package = project.relative(project.package_dir)
+    if manifest is None:
+        raise StaleExportError(
+            f"expected an exported package for checkpoint {checkpoint.number:02d}, found none in {package}/: "
+            f"run `tito module export {course.module(checkpoint.module).short}`"
+        )
+    for module in required_modules(course, checkpoint):
+        _check_source(project, manifest, module)
+    if edited := edited_files(project.package_dir):
+        raise StaleExportError(
+            f"expected {package}/{edited[0]} as it was exported, found it changed by hand: "
+            "change the module's source instead, and run `tito module export --all`"
+        )
+
+
+def _check_source(project: Project, manifest: Manifest, module: Module) -> None:
+    entry = manifest.modules.get(module.name)
+    if entry is None:
+        raise StaleExportError(
+            f"expected module {module.name} in the exported package, found it missing: "
+            f"run `tito module export {module.short}`"
+        )
+    present = read_sources(project, module).sha256
+    if present != entry.source:
+        raise StaleExportError(
+            f"expected module {module.name} as it is now (source {present[:8]}), found an older export of it "
+            f"({entry.source[:8]}): run `tito module export {module.short}`"
+        )
+
+
+def check_imports(project: Project) -> None:
+    """Every imported `tinytorch` module must be a file of the project's package that the manifest names.
+
+    Raises StaleExportError naming the module that came from elsewhere.
+    """
+    manifest = read_manifest(project.package_dir)
+    known = set(manifest.files) if manifest else set()
+    for name, module in sorted(sys.modules.items()):
+        if name != "tinytorch" and not name.startswith("tinytorch."):
+            continue
+        origin = getattr(module, "__file__", None)
+        path = Path(origin).resolve() if origin else None
+        package = project.package_dir.resolve()
+        if path is None or not path.is_relative_to(package) or path.relative_to(package).as_posix() not in known:
+            raise StaleExportError(
+                f"expected {name} from the package exported to {project.package_dir}, found it imported from "
+                f"{origin or 'nowhere'}: run the checkpoint by `tito checkpoint test`"
+            )
+
+
+def refresh_bytecode(project: Project) -> None:
+    """Make sure that Python compiles what stands in the package's files now.
+
+    By default Python trusts a .pyc whose source has the same size and the same time stamp in whole seconds, so a
+    one-character edit exported within a second would go unseen. Bytecode checked by hash is not fooled.
+    """
+    manifest = read_manifest(project.package_dir)
+    for name in manifest.files if manifest else ():
+        path = project.package_dir / name
+        if path.suffix == ".py" and not _hash_checked(Path(importlib.util.cache_from_source(str(path)))):
+            try:
+                py_compile.compile(
+                    str(path), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH
+                )
+            except OSError as problem:
+                raise StaleExportError(
+                    f"expected to write bytecode for {project.relative(path)}, {explain_os_error(problem)}"
+                ) from problem
+
+
+def _hash_checked(cached: Path) -> bool:
+    try:
+        with cached.open("rb") as file:
+            header = file.read(8)
+    except FileNotFoundError:
+        return False
+    return header[:4] == importlib.util.MAGIC_NUMBER and int.from_bytes(header[4:8], "little") == HASH_BASED
+
+

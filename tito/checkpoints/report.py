@@ -1,0 +1,75 @@
+"""A pytest plugin that writes the results of a checkpoint's tests as JSON Lines (results.py reads them back)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ERROR_LINE = re.compile(r"^E +(.*)$", re.MULTILINE)
+
+
+class Reporter:
+    """Writes one line per test to `target`, and one at the end."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """A line when the test was called, and one for a fixture that failed."""
+        report = yield
+        if report.when == "call" or report.outcome != "passed":
+            exception, where = _origin(call)
+            message = _message(report.longrepr) if report.outcome != "passed" else ""
+            self._write(
+                {
+                    "event": "test",
+                    "test": item.name,
+                    "outcome": report.outcome,
+                    "exception": exception,
+                    "message": message,
+                    "where": where,
+                    "seconds": round(report.duration, 4),
+                }
+            )
+        return report
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A line for a file that could not be imported: none of its tests ran."""
+        if report.failed:
+            errors = ERROR_LINE.findall(str(report.longrepr)) or str(report.longrepr).strip().splitlines()
+            self._write({"event": "test", "test": "import", "outcome": "failed", "message": errors[-1]})
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """The last line: the process came to its end."""
+        self._write({"event": "end", "exit": int(exitstatus)})
+
+    def _write(self, row: dict[str, Any]) -> None:
+        with self.target.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _origin(call: pytest.CallInfo[None]) -> tuple[str, str]:
+    """Type of the exception and `file:line` where it was raised; empty when there was none."""
+    if call.excinfo is None:
+        return "", ""
+    where = ""
+    if call.excinfo.traceback:
+        entry = call.excinfo.traceback[-1]
+        where = f"{Path(str(entry.path)).name}:{entry.lineno + 1}"
+    return call.excinfo.type.__name__, where
+
+
+def _message(longrepr: Any) -> str:
+    """What the assertion says, without the values that pytest adds to a message that is there already."""
+    crash = getattr(longrepr, "reprcrash", None)
+    text = crash.message if crash else str(longrepr or "")
+    head, found, _ = text.removeprefix("AssertionError: ").partition("\nassert ")
+    return head if found else text.removeprefix("AssertionError: ")

@@ -1,0 +1,83 @@
+"""Run one checkpoint in a child process and return what happened."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tito.checkpoints import guard
+from tito.checkpoints.results import Outcome, judge
+from tito.course.model import Checkpoint, Course
+from tito.errors import ProjectError
+from tito.progress import CheckpointRecord, editing
+from tito.project import Project
+from tito.run.child import run_python
+
+TIMEOUT = 300.0
+
+
+def run_checkpoint(
+    project: Project, course: Course, checkpoint: Checkpoint, *, record: bool = True, timeout: float = TIMEOUT
+) -> Outcome:
+    """Run the checkpoint on the exported package and, unless told not to, record the result.
+
+    Raises ProjectError when its file is missing, SourceError when a source it rests on is.
+    """
+    file = checkpoint.file(project)
+    if not file.is_file():
+        raise ProjectError(f"expected {project.relative(file)}, found no such file: restore it and try again")
+    sources = guard.source_hashes(project, guard.required_modules(course, checkpoint))
+    with tempfile.TemporaryDirectory(prefix="tito-checkpoint-") as folder:
+        target = Path(folder) / "results.jsonl"
+        child = run_python(
+            ["-m", "pytest", *pytest_arguments(project, file, target)],
+            cwd=project.root,
+            timeout=timeout,
+            env=environment(project),
+        )
+        outcome = judge(
+            checkpoint,
+            target,
+            output=child.stdout + child.stderr,
+            seconds=child.seconds,
+            sources=sources,
+            ended=f"it ran past {timeout:.0f} s" if child.timed_out else "",
+        )
+    if record:
+        record_outcome(project, outcome)
+    return outcome
+
+
+def pytest_arguments(project: Project, file: Path, target: Path) -> list[str]:
+    """pytest's arguments: this file, this project's settings, results to `target`."""
+    return [
+        str(file),
+        f"--rootdir={project.root}",
+        f"--config-file={project.root / 'pyproject.toml'}",
+        f"--checkpoint-report={target}",
+        "--tb=short",
+        "-q",
+        "-pno:cacheprovider",
+    ]
+
+
+def environment(project: Project) -> dict[str, str]:
+    """What the child's environment says: this project's package first, and no options from the caller's."""
+    return {
+        "PYTHONPATH": str(project.root),
+        "PYTHONOPTIMIZE": "",
+        "PYTEST_ADDOPTS": "",
+        "PYTEST_PLUGINS": "",
+    }
+
+
+def record_outcome(project: Project, outcome: Outcome) -> None:
+    """Write the result to the student's progress, with the hashes of the sources that it rests on."""
+    with editing(project) as progress:
+        progress.checkpoints[f"{outcome.checkpoint.number:02d}"] = CheckpointRecord(
+            tested=datetime.now(UTC).isoformat(timespec="seconds"),
+            passed=outcome.passed,
+            sources=outcome.sources,
+            message=outcome.message,
+        )
