@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from tito.errors import ExportError
+from tito.export.manifest_check import MANIFEST, differences
+from tito.files import sha256
 
 FORMAT = 1
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,55 @@ class Manifest:
     files: dict[str, FileEntry]
 
 
+def manifest_bytes(version: str, modules: Mapping[str, ModuleEntry], files: Mapping[str, bytes]) -> bytes:
+    """The manifest of a package made of `files`."""
+    data = {
+        "format": FORMAT,
+        "version": version,
+        "modules": {name: {"source": e.source, "files": sorted(e.files)} for name, e in modules.items()},
+        "files": {path: asdict(FileEntry(sha256(files[path]), len(files[path]))) for path in sorted(files)},
+    }
+    return (json.dumps(data, indent=2) + "\n").encode()
+
+
 def read_manifest(package_dir: Path) -> Manifest | None:
     """The manifest of an installed package; None when there is no package. Raises ExportError when it is damaged."""
-    raise NotImplementedError
+    path = package_dir / MANIFEST
+    try:
+        data: dict[str, Any] = json.loads(path.read_bytes())
+        if data["format"] != FORMAT:
+            raise ValueError(f"format {data['format']}, not {FORMAT}")
+        modules = {n: ModuleEntry(str(e["source"]), tuple(e["files"])) for n, e in data["modules"].items()}
+        files = {n: FileEntry(str(e["sha256"]), int(e["bytes"])) for n, e in data["files"].items()}
+        return Manifest(str(data["version"]), modules, files)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ExportError(
+            f"expected {path} as tito wrote it, found it damaged ({error}): "
+            "move the package folder away and run `tito module export --all`"
+        ) from error
 
 
 def edited_files(package_dir: Path) -> list[str]:
-    """Files changed or added by hand since the export (relative paths, sorted)."""
-    raise NotImplementedError
+    """Files changed or added by hand since the export (relative paths, sorted); missing files are not among them.
+
+    Without a manifest every file counts as added.
+    """
+    if not package_dir.is_dir():
+        return []
+    manifest = read_manifest(package_dir)
+    known = {name: asdict(entry) for name, entry in manifest.files.items()} if manifest else {}
+    edited = {name for name, state in differences(package_dir, known).items() if state == "edited"}
+    added = {name for name in package_files(package_dir) if name not in known and name != MANIFEST}
+    return sorted(edited | added)
+
+
+def package_files(package_dir: Path) -> list[str]:
+    """Every file in a package folder but byte code and hidden files, relative, sorted."""
+    found = (path.relative_to(package_dir) for path in package_dir.rglob("*") if not path.is_dir())
+    return sorted(path.as_posix() for path in found if not any(map(_passed_over, path.parts)))
+
+
+def _passed_over(part: str) -> bool:
+    return part == "__pycache__" or part.startswith(".")

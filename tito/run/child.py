@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+from tito.errors import ChildError
+
+TITO_HOME = Path(__file__).resolve().parents[2]  # the folder that holds the package tito
+CUT = b"\n[... output beyond the limit dropped ...]\n"
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,28 @@ class ChildResult:
         return self.returncode == 0 and not self.timed_out
 
 
+class _Tap(threading.Thread):
+    """Reads a pipe to its end; keeps the first and the last half of `limit` bytes."""
+
+    def __init__(self, pipe: IO[bytes], limit: int) -> None:
+        super().__init__(daemon=True)
+        self.pipe, self.half = pipe, max(limit // 2, 1)
+        self.first, self.last, self.truncated = b"", b"", False
+
+    def run(self) -> None:
+        while block := os.read(self.pipe.fileno(), 65536):
+            room = self.half - len(self.first)
+            self.first += block[:room] if room > 0 else b""
+            self.last += block[room:] if room > 0 else block
+            if len(self.last) > self.half:
+                self.last, self.truncated = self.last[-self.half :], True
+
+    def text(self) -> str:
+        """What was kept, as text."""
+        data = self.first + (CUT if self.truncated else b"") + self.last
+        return data.decode("utf-8", errors="replace").replace("\r\n", "\n")
+
+
 def run_python(
     arguments: Sequence[str],
     *,
@@ -35,6 +69,57 @@ def run_python(
 ) -> ChildResult:
     """Run `python *arguments` in its own process group, without input; after `timeout` seconds the group is killed.
 
-    `env` is added to the environment; `output_limit` is in bytes for each of stdout and stderr.
+    `env` is added to the environment; `output_limit` is in bytes for each of stdout and stderr. The child can import
+    tito. Ctrl-C kills the group too. Raises ChildError when Python cannot be started.
     """
-    raise NotImplementedError
+    command = [sys.executable, *(["-W", "error"] if warnings_as_errors else []), *arguments]
+    started = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=_environment(env or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ChildError(
+            f"expected to start {sys.executable}, found: {error.strerror}: check that Python is installed"
+        ) from error
+    assert process.stdout is not None and process.stderr is not None
+    with process:
+        taps = [_Tap(process.stdout, output_limit), _Tap(process.stderr, output_limit)]
+        for tap in taps:
+            tap.start()
+        timed_out = False
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        finally:
+            _kill_group(process)
+            for tap in taps:
+                tap.join()
+    seconds = time.monotonic() - started
+    out, err = taps
+    return ChildResult(process.returncode, out.text(), err.text(), seconds, timed_out, out.truncated or err.truncated)
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(TITO_HOME)]))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", **extra}
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill the child and everything it started, and wait for it."""
+    try:
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    except ProcessLookupError:
+        return
+    finally:
+        process.wait()
