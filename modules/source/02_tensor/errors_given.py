@@ -1,0 +1,70 @@
+"""The errors of the framework: one tree, and the sentence a failed kernel becomes.
+
+    TinyTorchError (RuntimeError)
+    ├── ShapeError      (also a ValueError)   sizes that do not fit each other
+    ├── DTypeError      (also a TypeError)    a dtype or a type that an operation cannot take
+    ├── IndexingError   (also an IndexError)  an index outside of a tensor
+    └── GradientError                         something the autograd rules forbid
+
+PyTorch raises RuntimeError, ValueError, TypeError and IndexError in these places, so code that catches those keeps working.
+"""
+
+from typing import NoReturn
+
+import numpy as np
+
+#| face tinytorch: TinyTorchError, ShapeError, DTypeError, IndexingError, GradientError
+
+
+class TinyTorchError(RuntimeError):
+    """Base of every error that the framework raises itself."""
+
+
+class ShapeError(TinyTorchError, ValueError):
+    """Sizes do not fit; the message shows them."""
+
+
+class DTypeError(TinyTorchError, TypeError):
+    """A dtype or an argument's type cannot be used here; the message names what can."""
+
+
+class IndexingError(TinyTorchError, IndexError):
+    """An index points outside of a tensor; the message shows both."""
+
+
+class GradientError(TinyTorchError):
+    """A rule of automatic differentiation was broken; the message says which and what to do."""
+
+
+# What NumPy raises for operands that do not fit. Everything else (a NotImplementedError of an unfinished
+# exercise, a KeyboardInterrupt) passes through untouched.
+KERNEL_ERRORS = (ValueError, TypeError, IndexError, OverflowError)
+
+
+def describe(value: object) -> str:
+    """Return `value` as an error message shows it: "float32 (2, 3)" for an array, the value itself for a scalar."""
+    if isinstance(value, np.ndarray) or hasattr(value, "__cuda_array_interface__"):
+        return f"{value.dtype} {value.shape}"
+    if isinstance(value, list):
+        return f"[{', '.join(describe(v) for v in value[:3])}{', …' if len(value) > 3 else ''}]"
+    return repr(value)
+
+
+def raise_kernel_failure(name: str, arrays: list, params: dict, error: Exception) -> NoReturn:
+    """Raise the framework's error for a kernel that raised `error`: operation, operands, reason, in one sentence.
+
+    An error of the framework's own passes unchanged: whoever raised it knew more.
+    """
+    if isinstance(error, TinyTorchError):
+        raise error
+    operands = ", ".join(describe(a) for a in arrays if a is not None)
+    settings = "".join(f", {key}={value!r}" for key, value in params.items() if not isinstance(value, np.ndarray))
+    reason = str(error).replace("\n", " ").strip().rstrip(".") or type(error).__name__
+    kind: type[TinyTorchError] = ShapeError
+    if isinstance(error, IndexError):
+        kind = IndexingError
+    elif isinstance(error, TypeError | OverflowError):
+        kind = DTypeError
+    if "broadcast" in reason:
+        reason = "the shapes cannot be broadcast: aligned at the last axis, sizes must be equal or 1"
+    raise kind(f"{name}({operands}{settings}) failed: {reason}.") from error

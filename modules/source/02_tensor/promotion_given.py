@@ -1,0 +1,71 @@
+"""Which dtype the operands of one operation meet in: PyTorch's rule, which differs from NumPy's.
+
+Categories: bool < integer < floating. The result has the highest category among the operands; within it tensors with
+dimensions decide before 0-d tensors, and those before Python scalars. So float32 + int64 is float32 (NumPy: float64), and
+int64 + 2.0 is float32, the default dtype. Source: "Type promotion" in PyTorch's documentation of tensor attributes.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tinytorch.given.errors import DTypeError
+
+DEFAULT_DTYPE = np.dtype("float32")
+PYTHON_SCALARS = frozenset((int, float, bool))
+_SCALAR_DTYPES = {bool: np.dtype("bool"), int: np.dtype("int64"), float: DEFAULT_DTYPE}
+_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+
+
+def promote_operands(mode: str, arrays: list) -> list:
+    """Return `arrays` with one common dtype. mode "float": integers become the default dtype as well.
+
+    Python scalars are left as they are: NumPy lets the array's dtype win over them.
+    """
+    dtype = None
+    for array in arrays:                                # the usual case first: nothing to do
+        kind = type(array)
+        if kind is np.ndarray:
+            if dtype is None:
+                dtype = array.dtype
+            elif array.dtype is not dtype:
+                break
+        elif kind not in PYTHON_SCALARS:
+            break
+    else:
+        if dtype is not None and dtype.kind == "f":
+            return arrays
+    arrays = [a.item() if isinstance(a, np.generic) else a for a in arrays]
+    common = result_dtype(arrays)
+    if mode == "float" and common.kind != "f":
+        common = DEFAULT_DTYPE
+    return [a.astype(common, copy=False) if hasattr(a, "dtype") else a for a in arrays]
+
+
+def result_dtype(arrays: list) -> np.dtype:
+    """Return the dtype that PyTorch gives to an operation on these arrays and Python scalars."""
+    groups: tuple[list, list, list] = ([], [], [])      # with dimensions, 0-d, Python scalars
+    for array in arrays:
+        if hasattr(array, "dtype"):
+            groups[0 if array.ndim else 1].append(array.dtype)
+        elif type(array) in PYTHON_SCALARS:
+            groups[2].append(_SCALAR_DTYPES[type(array)])
+        elif array is not None:
+            raise DTypeError(f"Expected a Tensor or a number as operand, found {type(array).__name__}: {array!r}. Wrap it in tinytorch.tensor(…).")
+    result: np.dtype | None = None
+    for group in groups:
+        for dtype in group:
+            if dtype.kind not in _CATEGORY:
+                raise DTypeError(f"Expected a bool, integer or floating dtype, found {dtype}. Convert the data first.")
+        if not group:
+            continue
+        candidate = _common(group)
+        if result is None or _CATEGORY[candidate.kind] > _CATEGORY[result.kind]:
+            result = candidate
+    assert result is not None, "an operation has at least one operand"
+    return result
+
+
+def _common(dtypes: list[Any]) -> np.dtype:
+    highest = max(_CATEGORY[d.kind] for d in dtypes)
+    return np.result_type(*[d for d in dtypes if _CATEGORY[d.kind] == highest])

@@ -1,0 +1,84 @@
+"""What a Tensor carries that a student need not write: the array's place, its version, and the array that waits.
+
+* `Storage` is shared by a tensor, its views and its `detach()`. Its `version` counts overwritings: a value saved for the
+  backward pass is refused if the version has moved. Its `epoch` counts overwritings that were *recorded* in a graph:
+  a view made before one no longer knows its own history, and is refused.
+* A tensor may be *pending*: shape and dtype are known, the array is computed when somebody first looks at `_array`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tinytorch.given.tables import Primitive
+
+DETACHED = -1    # the epoch of a tensor that shares memory but, on purpose, no history
+
+
+class Storage:
+    """The memory behind a tensor and its views; counts what happens to it."""
+
+    version = 0       # overwritings
+    epoch = 0         # overwritings that were recorded in a graph
+
+
+class Pending:
+    """An operation that was called and not yet executed: enough to run it later, or to run something better instead."""
+
+    __slots__ = ("primitive", "inputs", "params", "shape", "dtype", "recorder")
+
+    def __init__(self, primitive: Primitive, inputs: tuple, params: dict, recorder: Any):
+        self.primitive, self.inputs, self.params, self.recorder = primitive, inputs, params, recorder
+        self.shape, self.dtype = inputs[0].shape, inputs[0].dtype
+
+
+class TensorBase:
+    """State of a tensor, without operations. `Tensor` adds those.
+
+    Most tensors differ from the defaults below in two or three attributes; only those are stored.
+    """
+
+    _array: np.ndarray          # set at once, or on first use if pending
+    _storage: Storage
+    _requires_grad = False      # asked for by the user (a leaf), or inherited from an input (a result)
+    _node: Any = None           # the operation that made it, if recorded
+    _index = 0                  # which of the node's outputs it is
+    _epoch = 0                  # see Storage.epoch
+    _hooks: Any = None          # gradient hooks of a leaf: {id: function}
+    _accumulated_hooks: Any = None
+    _pending: Pending | None = None
+    _result: type               # the class of what operations on it return
+    grad: Any = None            # Tensor with the gradient of a leaf, after backward()
+
+    def __init_subclass__(cls, **kwargs: Any):
+        """A class called Tensor returns itself from operations; any other subclass (Parameter) returns its parent's kind."""
+        super().__init_subclass__(**kwargs)
+        if cls.__name__ == "Tensor":
+            cls._result = cls
+
+    def __getattr__(self, name: str) -> Any:
+        """Reached only for a missing attribute: the array of a pending tensor is computed now."""
+        if name == "_array" and self._pending is not None:
+            from tinytorch.given.deferral import execute_pending
+
+            return execute_pending(self)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    __hash__ = object.__hash__
+
+
+def wrap(cls: type, array: Any, storage: Storage | None = None) -> Any:
+    """Return a tensor of class `cls` around `array` without copying; a view if `storage` is given."""
+    tensor = object.__new__(cls)
+    tensor._array = array if isinstance(array, np.ndarray) else as_array(array)
+    if storage is None:
+        tensor._storage = Storage()
+    else:
+        tensor._storage = storage
+        tensor._epoch = storage.epoch
+    return tensor
+
+
+def as_array(value: Any) -> Any:
+    """Return `value` as an array; NumPy's scalars (a full reduction returns one) become 0-d arrays."""
+    return value if hasattr(value, "__cuda_array_interface__") else np.asarray(value)

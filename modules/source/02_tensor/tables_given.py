@@ -1,0 +1,222 @@
+"""Primitives, and the tables beside the door: what later modules add to the engine is rows in these.
+
+Nothing here computes. `bind` (written in module 02) reads the tables; every later module only inserts rows.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from tinytorch.given.errors import TinyTorchError
+
+PRIMITIVES: dict[str, "Primitive"] = {}     # name -> the one Primitive of that name
+VJPS: dict[str, "Rule"] = {}                # name -> gradient rule (module 09 for 01-08; later modules bring their own)
+SERVICES: dict[str, Callable] = {}          # functions that arrive with a part of the course: "bind" (02), "backward" (09) …
+NON_DIFFERENTIABLE: set[str] = set()        # names of the primitives that have no gradient, by decision
+SETTINGS: dict[str, Any] = {"backend": None}    # None: every backend with a row in KERNELS may serve; a name: only that one
+
+
+class Primitive:
+    """One named array operation. Only a name and flags: the work is in its kernels.
+
+    Made once per name (interned): a second owner of a name is an error, running the same cell twice is not.
+
+    name: what errors, rules and profiles call it. A trailing underscore marks an in-place operation, as in PyTorch.
+    kernel: the reference `kernel(xp, *arrays, **params)`, `xp` being the array namespace (NumPy or CuPy). Returns one
+        array, or a tuple in the order of `outputs` + `residuals`. Its positional parameters name the inputs.
+    outputs, residuals: names of the visible outputs, and of trailing ones that only the gradient rule sees.
+    view: the output may share memory with input 0.        mutates: names of the inputs that the kernel overwrites.
+    promote: "same": inputs take PyTorch's common dtype, and broadcast; "float": and integers become float32.
+    deferrable: may wait for the next operation, to be fused with it; its output has the shape and dtype of input 0.
+    decompose: `fn(*inputs, **params)` in Tensors, equal to the kernel: differentiated where no rule is given.
+    """
+
+    __slots__ = ("name", "kernel", "inputs", "outputs", "residuals", "view", "mutates", "promote", "deferrable",
+                 "decompose", "single", "rows", "fuses", "source")
+
+    def __new__(cls, name: str, kernel: Callable, **flags: Any) -> "Primitive":
+        known = PRIMITIVES.get(name)
+        if known is not None and known.source != _source(kernel):
+            raise TinyTorchError(
+                f"Primitive {name!r} belongs to {known.source} already; {_source(kernel)} must choose another name."
+            )
+        return known if known is not None else super().__new__(cls)
+
+    def __init__(
+        self, name: str, kernel: Callable, *, outputs: tuple[str, ...] = ("out",), residuals: tuple[str, ...] = (),
+        view: bool = False, mutates: tuple[str, ...] = (), promote: str | None = None, deferrable: bool = False,
+        decompose: Callable | None = None,
+    ):
+        self.name, self.kernel, self.source = name, kernel, _source(kernel)
+        self.inputs = _input_names(kernel)
+        self.outputs, self.residuals = tuple(outputs), tuple(residuals)
+        self.single = len(self.outputs) + len(self.residuals) == 1
+        self.view, self.promote, self.deferrable, self.decompose = view, promote, deferrable, decompose
+        self.mutates = tuple(self.inputs.index(m) for m in mutates)
+        self.rows: tuple = KERNELS.of(name)
+        self.fuses: bool = deferrable or FUSIONS.has_outer(name)
+        PRIMITIVES[name] = self
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        """Same as `bind(self, *inputs, **params)`, for code that stands before `bind` in the course."""
+        return SERVICES["bind"](self, *inputs, **params)
+
+    def __repr__(self) -> str:
+        return f"Primitive({self.name!r})"
+
+
+def _source(kernel: Callable) -> str:
+    return f"{getattr(kernel, '__module__', '?')}.{getattr(kernel, '__qualname__', repr(kernel))}"
+
+
+def _input_names(kernel: Callable) -> tuple[str, ...]:
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = list(inspect.signature(kernel).parameters.values())[1:]
+    return tuple(p.name for p in parameters if p.kind in positional)
+
+
+def primitive(name: str, arrives: str = "a later module") -> Primitive:
+    """Return the Primitive called `name`, or say which module brings it."""
+    try:
+        return PRIMITIVES[name]
+    except KeyError:
+        raise NotImplementedError(f"{name}: arrives in {arrives}; complete that module first.") from None
+
+
+def service(name: str, arrives: str) -> Callable:
+    """Return the function called `name` that a part of the course registers, or say which module brings it."""
+    try:
+        return SERVICES[name]
+    except KeyError:
+        raise NotImplementedError(f"{name}: arrives in {arrives}; complete that module first.") from None
+
+
+# ---- KERNELS: faster implementations of a primitive ------------------------------------------------------------
+
+
+def _always(*arrays: Any, **params: Any) -> bool:
+    return True
+
+
+@dataclass
+class Kernel:
+    """One row of KERNELS: a function of the reference kernel's form, and where it may be used.
+
+    function: the function, or "package.module:name", imported when it is first needed.
+    supports: `supports(*arrays, **params) -> bool`; False sends the call on to the next row, at last to the reference.
+    """
+
+    function: Callable | str
+    supports: Callable[..., bool] | str = _always
+
+    def load(self) -> Callable:
+        """Return the function, importing it on first use."""
+        self.function = _resolve(self.function)
+        return self.function
+
+    def accepts(self, arrays: list, params: dict) -> bool:
+        """Return whether this kernel takes these arrays and settings."""
+        self.supports = _resolve(self.supports)
+        return self.supports(*arrays, **params)
+
+
+def _resolve(function: Callable | str) -> Callable:
+    if not isinstance(function, str):
+        return function
+    module, _, name = function.partition(":")
+    return getattr(import_module(module), name)
+
+
+class KernelTable(dict):
+    """`KERNELS[primitive name, backend] = Kernel(...)`. Each primitive keeps its own rows at hand for `bind`."""
+
+    def __setitem__(self, key: tuple[str, str], row: Kernel) -> None:
+        super().__setitem__(key, row)
+        self._refresh(key[0])
+
+    def __delitem__(self, key: tuple[str, str]) -> None:
+        super().__delitem__(key)
+        self._refresh(key[0])
+
+    def _refresh(self, name: str) -> None:
+        if name in PRIMITIVES:
+            PRIMITIVES[name].rows = self.of(name)
+
+    def of(self, name: str) -> tuple[tuple[str, Kernel], ...]:
+        """Return the (backend, row) pairs of a primitive in the order in which they were added."""
+        return tuple((backend, row) for (owner, backend), row in self.items() if owner == name)
+
+
+KERNELS = KernelTable()
+
+
+# ---- FUSIONS: two primitives executed as one --------------------------------------------------------------------
+
+
+class FusionTable(dict):
+    """`FUSIONS[outer name, inner name] = fused Primitive`; it takes the inner's inputs, then the outer's others, and both params."""
+
+    def __setitem__(self, key: tuple[str, str], fused: Primitive) -> None:
+        super().__setitem__(key, fused)
+        if key[0] in PRIMITIVES:
+            PRIMITIVES[key[0]].fuses = True
+
+    def __delitem__(self, key: tuple[str, str]) -> None:
+        super().__delitem__(key)
+        known = PRIMITIVES.get(key[0])
+        if known is not None:
+            known.fuses = known.deferrable or self.has_outer(key[0])
+
+    def has_outer(self, name: str) -> bool:
+        """Return whether some row has `name` as its outer operation."""
+        return any(outer == name for outer, _ in self)
+
+    def has_inner(self, name: str) -> bool:
+        """Return whether some row could take `name` in as its inner operation: only then is waiting worth it."""
+        return any(inner == name for _, inner in self)
+
+
+FUSIONS = FusionTable()
+
+
+# ---- VJPS: gradient rules ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Rule:
+    """One row of VJPS: how the gradient of the output becomes the gradients of the inputs.
+
+    Rule(fn0, fn1, …): one function per input, `fn(g, saved, **params)`, called only if that input needs a gradient;
+        None for an input that never has one.
+    Rule(joint=fn): `fn(g, saved, **params)` returns the gradients of all inputs at once; `saved.needs[i]` tells which are wanted.
+    saves: names of the inputs, outputs and residuals to keep. Of the others only shape and dtype are known.
+
+    `g` is the gradient of the output; of a primitive with several visible outputs the tuple of them, None where none arrived.
+    Rules are written in Tensors and primitives, so that they can be differentiated themselves.
+    """
+
+    per_input: tuple[Callable | None, ...] = ()
+    joint: Callable | None = None
+    saves: tuple[str, ...] = ()
+    keep: dict[str, tuple] = field(default_factory=dict, repr=False)
+
+    def __init__(self, *per_input: Callable | None, joint: Callable | None = None, saves: tuple[str, ...] = ()):
+        self.per_input, self.joint, self.saves, self.keep = per_input, joint, saves, {}
+
+    def kept_by(self, primitive: Primitive) -> tuple[tuple[str, bool, int], ...]:
+        """Return (name, is an input, position) of each value to keep for `primitive`; positions found once, then remembered."""
+        if primitive.name not in self.keep:
+            results = primitive.outputs + primitive.residuals
+            unknown = [s for s in self.saves if s not in primitive.inputs and s not in results]
+            if unknown:
+                raise TinyTorchError(
+                    f"The rule of {primitive.name!r} saves {unknown[0]!r}, which is neither an input {primitive.inputs} "
+                    f"nor an output {results} of it."
+                )
+            self.keep[primitive.name] = tuple(
+                (s, True, primitive.inputs.index(s)) if s in primitive.inputs else (s, False, results.index(s))
+                for s in self.saves
+            )
+        return self.keep[primitive.name]

@@ -1,0 +1,1434 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+"""
+# Module 02: Tensor, or one door for every operation
+
+A neural network is a long chain of operations on arrays of numbers. NumPy can do every one of them. So why build a Tensor?
+
+Because soon you will want to *know* about each operation: to compute its gradient (09), to time it (14), to run it on a faster
+kernel (13), to write it down for another program (15). That is only possible if every operation passes through one place.
+Today you build that place, **one function called `bind`**, and then a Tensor that uses it for everything.
+
+**You bring:** Timer and MemoryMeter (01). **You leave with:** `bind`, `Tensor`, and the functions that create tensors.
+**Capability:** *Can I compute with tensors, and does every operation pass through one door?*
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-workbench", "locked": true, "schema_version": 3, "solution": false, "task": false}
+#| default_exp core.tensor
+from tito.workbench import modules_before
+
+modules_before("02_tensor")
+
+# %% [markdown]
+r"""
+## Mathematical background
+
+A tensor of shape $(d_1, \dots, d_n)$ holds $d_1 \cdots d_n$ numbers of one type. Four ideas are all we need.
+
+**Element-wise operations** act at each place: $(a + b)_{ij} = a_{ij} + b_{ij}$.
+
+**Broadcasting** lets shapes differ. Write both shapes right-aligned. Two sizes fit if they are equal or one of them is 1; the
+result has the larger. A missing size counts as 1:
+
+```
+a        (32, 3, 28, 28)
+b            (3,  1,  1)
+a + b    (32, 3, 28, 28)
+```
+
+**Reductions** remove axes: $s_j = \sum_i a_{ij}$ turns $(m, n)$ into $(n,)$. With `keepdim` the axis stays, with size 1.
+
+**Matrix products** multiply the last two axes and broadcast the others:
+$(a b)_{\dots ik} = \sum_j a_{\dots ij}\, b_{\dots jk}$, so $(\dots, m, k)$ and $(\dots, k, n)$ give $(\dots, m, n)$.
+
+In memory a tensor is one line of numbers. Its *strides* say how far to jump for the next row or column. A transpose changes the
+strides and moves nothing: it is a **view**. You will see what that is worth in the systems analysis.
+"""
+
+# %% [markdown]
+"""
+## Implementation
+
+### First, the direct way
+
+Here is a Tensor in ten lines. It works. Read it, and then ask: how would you find out how many additions your network does?
+You would have to edit `__add__`. And `__mul__`. And forty others.
+"""
+
+# %%
+import numpy as np
+
+
+class DirectTensor:
+    """A tensor that calls NumPy by itself, wherever it needs it."""
+
+    def __init__(self, data):
+        self.data = np.asarray(data)
+
+    def __add__(self, other):
+        return DirectTensor(np.add(self.data, other.data))
+
+# %% [markdown]
+"""
+### The door: names in a table
+
+Instead we give each operation a **name** and a **kernel**: `Primitive("add", add_kernel)`. The kernel is a plain function of arrays.
+It receives the array library as `xp`: NumPy today, CuPy on a GPU. A Primitive computes nothing. The tables beside it
+say what is known under its name: faster kernels (`KERNELS`), gradient rules (`VJPS`), pairs worth fusing (`FUSIONS`), and who
+watches (`WATCHERS`). They are empty now. Later modules fill them, and no later module touches your code.
+
+The next cell brings the given machinery: error types, the interned `Primitive`, version counters. You need not write it; you are
+welcome to read it, in `modules/source/02_tensor/*_given.py`.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-machinery", "locked": true, "schema_version": 3, "solution": false, "task": false}
+#| export core.engine
+import numpy as np
+
+from tinytorch.given.deferral import fuse_or_defer
+from tinytorch.given.errors import (
+    KERNEL_ERRORS, DTypeError, GradientError, IndexingError, ShapeError, TinyTorchError, raise_kernel_failure,
+)
+from tinytorch.given.mutation import in_place, look_before, mutated
+from tinytorch.given.promotion import DEFAULT_DTYPE, promote_operands
+from tinytorch.given.random import DEFAULT_GENERATOR, Generator, random_normal, random_uniform
+from tinytorch.given.scope import SCOPE, WATCHERS, Watcher, overlay, phase, watchers
+from tinytorch.given.storage import TensorBase, wrap
+from tinytorch.given.tables import (
+    FUSIONS, KERNELS, NON_DIFFERENTIABLE, PRIMITIVES, SERVICES, SETTINGS, VJPS, Kernel, Primitive, Rule, primitive, service,
+)
+
+# %% [markdown]
+"""
+### Which kernel?
+
+A primitive may have several kernels. `primitive.rows` lists the fast ones as pairs `(backend, row)`; `primitive.kernel` is the
+reference that always works. A fast kernel may refuse: `row.accepts(arrays, params)` is False for a dtype or a layout that it does
+not know. Then the next row is asked, and at last the reference serves, under the name "numpy".
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-choose-kernel", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export core.engine
+def choose_kernel(primitive, arrays, params):
+    """Return (backend name, kernel function) for these arrays.
+
+    TASK: find the first fast row that may serve, else the reference.
+    APPROACH: 1. walk over `primitive.rows`, 2. if SETTINGS["backend"] names a backend, pass over the rows of others,
+        3. return (backend, row.load()) of the first row that accepts, 4. after the loop: ("numpy", primitive.kernel).
+    EXAMPLE: without rows -> ("numpy", primitive.kernel)
+    """
+    ### BEGIN SOLUTION
+    wanted = SETTINGS["backend"]
+    for backend, row in primitive.rows:
+        if wanted in (None, backend) and row.accepts(arrays, params):
+            return backend, row.load()
+    return "numpy", primitive.kernel
+    ### END SOLUTION
+
+# %% [markdown]
+"""
+### Test: rows in order, the reference last
+
+We register a fast kernel that only accepts float32, and look who is chosen. If yours returns the fast kernel for float64, you
+forgot to ask `accepts`.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-choose-kernel", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+def test_choose_kernel():
+    def slow(xp, a):
+        return a + 1
+
+    def fast(xp, a):
+        return a + 1
+
+    double = Primitive("test_choice", slow)
+    assert choose_kernel(double, [np.zeros(2)], {}) == ("numpy", slow), "choose_kernel: without rows the reference serves"
+    KERNELS["test_choice", "swift"] = Kernel(fast, supports=lambda a: a.dtype == np.float32)
+    try:
+        assert choose_kernel(double, [np.zeros(2, "float32")], {}) == ("swift", fast), "choose_kernel: a row that accepts serves"
+        assert choose_kernel(double, [np.zeros(2)], {}) == ("numpy", slow), "choose_kernel: a row that refuses is passed over"
+        SETTINGS["backend"] = "numpy"
+        found = choose_kernel(double, [np.zeros(2, "float32")], {})
+        assert found == ("numpy", slow), "choose_kernel: SETTINGS['backend'] excludes other backends"
+    finally:
+        SETTINGS["backend"] = None
+        del KERNELS["test_choice", "swift"]
+
+# %% [markdown]
+"""
+### From arrays back to tensors
+
+A kernel returns arrays; the caller wants tensors. Three cases:
+
+* **In place** (`primitive.mutates`): the kernel overwrote its targets. The outputs *are* the targets. Their storage's `version`
+  moves by one, so that a value that autograd saved before can be recognised as overwritten.
+* **View** (`primitive.view`): the result may look at the same memory as the input. Then it must share its `Storage`.
+* Otherwise: one fresh tensor for each array.
+
+`wrap(cls, array)` makes a tensor, `wrap(cls, array, storage)` one that shares memory. The class to use is `tensor._result`.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-wrap-outputs", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export core.engine
+def wrap_outputs(primitive, inputs, tensor, result):
+    """Return the tuple of output tensors for what a kernel returned.
+
+    tensor: the first input that is a tensor. result: an array, or a tuple of arrays if not `primitive.single`.
+
+    TASK: handle the three cases in the text above.
+    APPROACH: 1. in place: `targets = tuple(mutated(primitive, inputs))`, add 1 to each `target._storage.version`, return them.
+        2. view: share `tensor._storage` if `np.may_share_memory(result, tensor._array)`, else None.
+        3. single: a tuple with one tensor. Several: one tensor for each array.
+    EXAMPLE: add -> (Tensor,); max along an axis -> (values, indices)
+    """
+    ### BEGIN SOLUTION
+    if primitive.mutates:
+        targets = tuple(mutated(primitive, inputs))
+        for target in targets:
+            target._storage.version += 1
+        return targets
+    if primitive.view:
+        shared = np.may_share_memory(result, tensor._array)
+        return (wrap(tensor._result, result, tensor._storage if shared else None),)
+    if primitive.single:
+        return (wrap(tensor._result, result),)
+    return tuple(wrap(tensor._result, array) for array in result)
+    ### END SOLUTION
+
+# %% [markdown]
+"""
+### Test: fresh, shared, overwritten
+
+We use a bare tensor class and three tiny primitives. A view must share its storage; an in-place operation must return the very
+object it got, one version later.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-wrap-outputs", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_wrap_outputs():
+    class Tensor(TensorBase):
+        pass
+
+    t = wrap(Tensor, np.arange(6.0))
+    plain = Primitive("test_plain", lambda xp, a: a)
+    (fresh,) = wrap_outputs(plain, (t,), t, np.ones(2))
+    assert type(fresh) is Tensor and fresh._array.sum() == 2, "wrap_outputs: one tensor around the result"
+    assert fresh._storage is not t._storage, "wrap_outputs: a fresh result has storage of its own"
+    look = Primitive("test_look", lambda xp, a: a, view=True)
+    assert wrap_outputs(look, (t,), t, t._array[:2])[0]._storage is t._storage, "wrap_outputs: a view shares the storage"
+    assert wrap_outputs(look, (t,), t, np.ones(2))[0]._storage is not t._storage, "wrap_outputs: a copy does not share it"
+    write = Primitive("test_write", lambda xp, a: a, mutates=("a",))
+    (same,) = wrap_outputs(write, (t,), t, t._array)
+    assert same is t and t._storage.version == 1, "wrap_outputs: in place returns the target itself, one version later"
+    pair = Primitive("test_pair", lambda xp, a: (a, a), outputs=("one", "two"))
+    assert len(wrap_outputs(pair, (t,), t, (np.ones(1), np.ones(2)))) == 2, "wrap_outputs: one tensor for each output"
+
+# %% [markdown]
+"""
+### bind
+
+Now the door itself. Every operation of your framework, forward and backward, today's and those you will invent, runs through
+these lines:
+
+1. **Who watches?** Without a scope the process's `WATCHERS`, else the scope's own.
+2. **Unpack.** Tensors become arrays. Numbers, None and plain arrays pass as they are. A list of tensors becomes a list of arrays.
+3. **Promote.** Operands meet in one dtype, as in PyTorch. `promote_operands(mode, arrays)` is given.
+4. **Look before**, if somebody must see the old values: `look_before` is given, and returns one note for each watcher.
+5. **Run the kernel.** If it complains, `raise_kernel_failure` turns NumPy's sentence into one that names your operation.
+6. **Wrap, tell the watchers, return.** Residuals (outputs that only gradient rules need) are not returned.
+
+In PyTorch this is the *dispatcher*, in JAX `Primitive.bind`. Theirs have more steps for more devices. The idea is the same.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-bind", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export core.engine
+def bind(primitive, *inputs, **params):
+    """Execute one operation: the only function in the framework that calls a kernel.
+
+    inputs: tensors, numbers, arrays, lists of tensors, or None. params: settings of the operation.
+    Returns the output tensor, or the tuple of visible outputs if there are several.
+
+    TASK: the six steps above. Steps 1 and 4 to 6 are written; you unpack, promote, and choose and run the kernel.
+    APPROACH: 1. walk over `inputs` and fill `arrays`: `x._array` of a tensor, remembering the first tensor in `tensor`; of a list,
+        `[t._array for t in x]`; anything else as it is. 2. `promote_operands(primitive.promote, arrays)` if it has a mode.
+        3. inside `try`: `backend, kernel = choose_kernel(...)`, then `result = kernel(np, *arrays, **params)`.
+    EXAMPLE: bind(ADD, x, 2.0) -> a Tensor
+    """
+    scope = SCOPE.get()
+    watching = WATCHERS if scope is None else scope.watchers
+    if primitive.fuses:                                      # two operations may become one: see module 13
+        fused = fuse_or_defer(primitive, inputs, params, watching)
+        if fused is not None:
+            return fused
+    tensor, arrays = None, []
+    ### BEGIN SOLUTION
+    for x in inputs:
+        if isinstance(x, TensorBase):
+            if tensor is None:
+                tensor = x
+            x = x._array
+        elif isinstance(x, list):
+            tensor = tensor or x[0]
+            x = [t._array for t in x]
+        arrays.append(x)
+    if primitive.promote is not None:
+        arrays = promote_operands(primitive.promote, arrays)
+    ### END SOLUTION
+    notes = look_before(primitive, inputs, params, watching) if primitive.mutates or watching.looks_before else None
+    try:
+        ### BEGIN SOLUTION
+        backend, kernel = choose_kernel(primitive, arrays, params) if primitive.rows else ("numpy", primitive.kernel)
+        result = kernel(np, *arrays, **params)
+        ### END SOLUTION
+    except KERNEL_ERRORS as error:
+        raise_kernel_failure(primitive.name, arrays, params, error)
+    outputs = wrap_outputs(primitive, inputs, tensor, result)
+    now = "forward" if scope is None else scope.phase
+    for position, after in enumerate(watching.after):
+        after(primitive, inputs, params, outputs, backend, now, notes[position] if notes else None)
+    visible = len(primitive.outputs)
+    return outputs[0] if visible == 1 else outputs[:visible]
+
+
+SERVICES["bind"] = bind
+
+# %% [markdown]
+"""
+### Test: does everything pass the door?
+
+A watcher that only writes down what it sees. It must see each operation once, with its name, its inputs and its outputs, and an
+operation that fails must say its own name and the shapes, not only NumPy's words.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-bind", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}
+def test_bind():
+    class Tensor(TensorBase):
+        pass
+
+    class Diary(Watcher):
+        def __init__(self):
+            self.seen = []
+
+        def after(self, primitive, inputs, params, outputs, backend, phase, note=None):
+            self.seen.append((primitive.name, params, outputs[0]._array.tolist(), backend, phase))
+
+    plus = Primitive("test_plus", lambda xp, a, b, *, times=1: a + times * b, promote="same")
+    a, b = wrap(Tensor, np.float32([1, 2])), wrap(Tensor, np.int64([10, 20]))
+    diary = Diary()
+    with overlay(diary=diary):
+        out = bind(plus, a, b, times=2)
+    assert isinstance(out, Tensor) and out._array.tolist() == [21, 42], f"bind: expected [21, 42], got {out._array}"
+    assert out._array.dtype == np.float32, f"bind: float32 and int64 meet in float32, got {out._array.dtype}"
+    assert diary.seen == [("test_plus", {"times": 2}, [21, 42], "numpy", "forward")], f"bind: watchers saw {diary.seen}"
+    assert bind(plus, a, 3)._array.tolist() == [4, 5], "bind: numbers pass as they are"
+    try:
+        bind(plus, a, wrap(Tensor, np.ones(3)))
+    except ShapeError as error:
+        assert "test_plus" in str(error) and "(3,)" in str(error), f"bind: the error must name operation and shapes: {error}"
+    else:
+        raise AssertionError("bind: shapes (2,) and (3,) must raise ShapeError")
+    ### BEGIN HIDDEN TESTS
+    join = Primitive("test_join", lambda xp, many: xp.stack(many))
+    assert bind(join, [a, a])._array.shape == (2, 2), "bind: a list of tensors becomes a list of arrays"
+    KERNELS["test_plus", "swift"] = Kernel(lambda xp, a, b, times: a * 0)
+    try:
+        assert bind(plus, a, b, times=1)._array.tolist() == [0, 0], "bind: choose_kernel decides which kernel runs"
+    finally:
+        del KERNELS["test_plus", "swift"]
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+"""
+### Tensor: from Python to an array
+
+What may become a tensor? A number, a nested list, a NumPy array, another tensor. The dtype follows PyTorch:
+
+| given | dtype |
+|---|---|
+| `True`, `[True]` | bool |
+| `1`, `[[1, 2]]` | int64 |
+| `1.0`, `[1, 2.5]` | float32, the default. Half of NumPy's float64: half the memory, twice the speed |
+| a NumPy array or a tensor | its own |
+
+The data is copied: changing the list or array afterwards does not change the tensor.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-to-array", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+from tinytorch.given import tensor_ops as ops
+from tinytorch.given.storage import Storage
+from tinytorch.given.tensor_methods import TensorMethods
+from tinytorch.given.tensor_ops import to_index
+
+
+def to_array(data, dtype=None):
+    """Return `data` as a new array of a bool, integer or floating dtype.
+
+    TASK: apply the table above, and refuse what is not numbers.
+    APPROACH: 1. a tensor: continue with its `_array`. 2. remember whether it already was an array (`isinstance(data, (np.ndarray,
+        np.generic))`). 3. `array = np.array(data)`; it raises ValueError if the rows of a list differ in length: raise
+        ShapeError instead. 4. a dtype kind outside "biuf": raise DTypeError. 5. no dtype given, not an array before, and
+        float64: use DEFAULT_DTYPE. 6. return it in `dtype`, if one was asked for.
+    EXAMPLE: to_array([1.0, 2.0]).dtype -> float32; to_array([1, 2]).dtype -> int64; to_array(["a"]) -> DTypeError
+    """
+    ### BEGIN SOLUTION
+    if isinstance(data, TensorBase):
+        data = data._array
+    was_array = isinstance(data, np.ndarray | np.generic)
+    try:
+        array = np.array(data)
+    except ValueError as error:
+        raise ShapeError(f"tensor: expected rows of equal length, found a ragged list: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise DTypeError(f"tensor: expected numbers or bools, found {array.dtype} from {type(data).__name__}.")
+    if dtype is None and not was_array and array.dtype == np.float64:
+        dtype = DEFAULT_DTYPE
+    return array if dtype is None else array.astype(dtype, copy=False)
+    ### END SOLUTION
+
+# %% [markdown]
+"""
+### Test: dtypes, copies, refusals
+
+The most frequent slip is float64: NumPy makes it from every Python float, and one such tensor quietly slows a whole network.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-to-array", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_to_array():
+    for data, expected in (([1.0, 2], "float32"), (2.5, "float32"), ([[1, 2]], "int64"), (True, "bool"), (np.ones(2), "float64"),
+                           (np.ones(2, "uint8"), "uint8"), (np.float64(1), "float64")):
+        found = to_array(data).dtype
+        assert found == expected, f"to_array({data!r}): expected {expected}, got {found}"
+    assert to_array([1, 2], "float64").dtype == np.float64, "to_array: an asked dtype wins"
+    source = np.zeros(2)
+    to_array(source)[0] = 5
+    assert source[0] == 0, "to_array: the data must be copied"
+    for bad, kind in ((["a"], DTypeError), ([[1], [1, 2]], ShapeError), (None, DTypeError)):
+        try:
+            to_array(bad)
+        except kind:
+            continue
+        raise AssertionError(f"to_array({bad!r}) must raise {kind.__name__}")
+
+# %% [markdown]
+"""
+### Tensor: the class
+
+The class inherits what is given: `TensorMethods` has many methods of the kind that you write below (`exp`, `max`, `flatten`, …),
+and the bookkeeping. Your part starts with the constructor and with how a tensor shows itself. `shape` must not look
+at the array of a *pending* tensor (one whose array is computed on first use), so it is given.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-class", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+class Tensor(TensorMethods):
+    """An n-dimensional array of one dtype, every operation on which passes through `bind`.
+
+    data: number, nested list, NumPy array or Tensor; copied. dtype: a NumPy dtype; by default see `to_array`.
+    requires_grad: whether backward() computes a gradient for it (floating dtypes only).
+    """
+
+    def __init__(self, data, dtype=None, requires_grad=False):
+        self._array = to_array(data, dtype)
+        self._storage = Storage()
+        if requires_grad:
+            self.requires_grad = True
+
+    @property
+    def shape(self):
+        """The size of each axis, as a tuple."""
+        return self._array.shape if self._pending is None else self._pending.shape
+
+    @property
+    def dtype(self):
+        """The NumPy dtype of the elements."""
+        return self._array.dtype if self._pending is None else self._pending.dtype
+
+    @property
+    def ndim(self):
+        """The number of axes."""
+        return len(self.shape)
+
+    def item(self):
+        """Return the only element as a Python number.
+
+        TASK: refuse more or fewer than one element, with ShapeError and the shape in the message.
+        APPROACH: look at `self.numel()`; a NumPy array has `.item()`.
+        EXAMPLE: Tensor([[2.5]]).item() -> 2.5
+        """
+        ### BEGIN SOLUTION
+        if self.numel() != 1:
+            raise ShapeError(f"item: expected a tensor with one element, found shape {self.shape}. Use tolist().")
+        return self._array.item()
+        ### END SOLUTION
+
+    def tolist(self):
+        """Return the elements as nested lists of Python numbers."""
+        return self._array.tolist()
+
+    def __repr__(self):
+        """Return the values as PyTorch shows them: tensor([1., 2.], requires_grad=True).
+
+        TASK: "tensor(" + values + what is unusual + ")".
+        APPROACH: 1. `np.array2string(self._array, separator=", ", prefix="tensor(", precision=4)`. 2. unusual: a dtype other than
+            float32, int64 and bool (`dtype=float64`); else a recorded operation (`grad_fn=<name>`, from `self.grad_fn.name`);
+            else `requires_grad=True`. 3. join the parts with ", ".
+        EXAMPLE: repr(Tensor([1.0, 2.0])) -> "tensor([1., 2.])"
+        """
+        ### BEGIN SOLUTION
+        parts = [np.array2string(self._array, separator=", ", prefix="tensor(", precision=4)]
+        if self.dtype not in (np.float32, np.int64, np.bool_):
+            parts.append(f"dtype={self.dtype}")
+        if self.grad_fn is not None:
+            parts.append(f"grad_fn=<{self.grad_fn.name}>")
+        elif self.requires_grad:
+            parts.append("requires_grad=True")
+        return f"tensor({', '.join(parts)})"
+        ### END SOLUTION
+
+# %% [markdown]
+"""
+### Test: a tensor knows itself
+
+Shapes and dtypes, the one number of a loss, and a repr that you will read a thousand times.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-class", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+def test_tensor_class():
+    x = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    assert (x.shape, x.dtype, x.ndim, x.numel()) == ((2, 3), np.float32, 2, 6), f"Tensor: got {x.shape}, {x.dtype}"
+    assert x.tolist() == [[1, 2, 3], [4, 5, 6]] and Tensor([[2.5]]).item() == 2.5, "Tensor.item: the only element"
+    try:
+        x.item()
+    except ShapeError as error:
+        assert "(2, 3)" in str(error), f"Tensor.item: the message must show the shape, got {error}"
+    else:
+        raise AssertionError("Tensor.item of six elements must raise ShapeError")
+    for t, expected in ((Tensor([1.0, 2.0]), "tensor([1., 2.])"), (Tensor([1, 2]), "tensor([1, 2])"),
+                        (Tensor([1.0], dtype="float64"), "tensor([1.], dtype=float64)"),
+                        (Tensor([1.0], requires_grad=True), "tensor([1.], requires_grad=True)")):
+        assert repr(t) == expected, f"Tensor.__repr__: expected {expected}, got {t!r}"
+
+# %% [markdown]
+"""
+### Arithmetic
+
+The first rows: a kernel of one line each, and a method that sends its operands through the door. `a + b` calls `a.__add__(b)`;
+`2 - b` finds no `int.__sub__` for tensors and calls `b.__rsub__(2)`. Mind the order there: it is 2 minus b.
+
+`promote="same"` asks `bind` for one common dtype; `promote="float"` also turns integers into float32, because 1 / 2 is not 0.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-arithmetic", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def add_kernel(xp, a, b):
+    """Return a + b."""
+    return xp.add(a, b)
+
+
+def sub_kernel(xp, a, b):
+    """Return a - b."""
+    return xp.subtract(a, b)
+
+
+def mul_kernel(xp, a, b):
+    """Return a · b, element by element."""
+    return xp.multiply(a, b)
+
+
+ADD = Primitive("add", add_kernel, promote="same")
+SUB = Primitive("sub", sub_kernel, promote="same")
+MUL = Primitive("mul", mul_kernel, promote="same")
+DIV = ops.pointwise("div", lambda xp, a, b: xp.true_divide(a, b), promote="float")
+
+
+class Tensor(Tensor):
+    def __add__(self, other):
+        """Return self + other.
+
+        TASK: send ADD with both operands through the door.
+        APPROACH: one line: `return bind(PRIMITIVE, left, right)`.
+        EXAMPLE: Tensor([1.0, 2.0]) + 1 -> tensor([2., 3.])
+        """
+        ### BEGIN SOLUTION
+        return bind(ADD, self, other)
+        ### END SOLUTION
+
+    def __sub__(self, other):
+        """Return self - other. TASK: the same with SUB. APPROACH: as above. EXAMPLE: Tensor([3.0]) - 1 -> tensor([2.])"""
+        ### BEGIN SOLUTION
+        return bind(SUB, self, other)
+        ### END SOLUTION
+
+    def __rsub__(self, other):
+        """Return other - self. TASK: mind the order. APPROACH: as above. EXAMPLE: 1 - Tensor([3.0]) -> tensor([-2.])"""
+        ### BEGIN SOLUTION
+        return bind(SUB, other, self)
+        ### END SOLUTION
+
+    def __mul__(self, other):
+        """Return self * other. TASK: the same with MUL. APPROACH: as above. EXAMPLE: Tensor([3.0]) * 2 -> tensor([6.])"""
+        ### BEGIN SOLUTION
+        return bind(MUL, self, other)
+        ### END SOLUTION
+
+    def __truediv__(self, other):
+        """Return self / other. TASK: the same with DIV. APPROACH: as above. EXAMPLE: Tensor([1, 3]) / 2 -> tensor([0.5, 1.5])"""
+        ### BEGIN SOLUTION
+        return bind(DIV, self, other)
+        ### END SOLUTION
+
+    def __rtruediv__(self, other):
+        """Return other / self. TASK: mind the order. APPROACH: as above. EXAMPLE: 1 / Tensor([4.0]) -> tensor([0.25])"""
+        ### BEGIN SOLUTION
+        return bind(DIV, other, self)
+        ### END SOLUTION
+
+    __radd__, __rmul__ = __add__, __mul__
+
+# %% [markdown]
+"""
+### Test: both sides, broadcasting, dtypes
+
+Compared with NumPy in double precision. If `2 - x` and `x - 2` agree, you have swapped the operands.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-arithmetic", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
+def test_arithmetic():
+    rng = np.random.default_rng(2)
+    a, b = rng.uniform(1, 2, (3, 1, 4)), rng.uniform(1, 2, (5, 1))
+    x, y = Tensor(a), Tensor(b)
+    for name, found, expected in (
+        ("__add__", x + y, a + b), ("__sub__", x - y, a - b), ("__mul__", x * y, a * b), ("__truediv__", x / y, a / b),
+        ("__radd__", 2 + x, 2 + a), ("__rsub__", 2 - x, 2 - a), ("__rmul__", 2 * x, 2 * a), ("__rtruediv__", 2 / x, 2 / a),
+    ):
+        assert isinstance(found, Tensor), f"Tensor.{name} must return a Tensor, got {type(found).__name__}"
+        assert found.shape == expected.shape, f"Tensor.{name}: expected shape {expected.shape}, got {found.shape}"
+        assert np.allclose(found.numpy(), expected, rtol=1e-12), f"Tensor.{name}: wrong values"
+    assert (Tensor([1, 3]) / 2).dtype == np.float32, "Tensor.__truediv__: integers become float32"
+    assert (Tensor([1, 2]) + 0.5).dtype == np.float32, "Tensor.__add__: int64 + 0.5 is float32, as in PyTorch"
+    ### BEGIN HIDDEN TESTS
+    assert (Tensor([1.0]) + Tensor([1], dtype="int64")).dtype == np.float32, "Tensor.__add__: float32 + int64 is float32"
+    assert isinstance(np.ones(4) - x, Tensor), "Tensor.__rsub__: array - tensor is a Tensor"
+    ### END HIDDEN TESTS
+
+# %% [markdown]
+"""
+### Which shapes fit?
+
+`bind` lets NumPy broadcast. But you should be able to say beforehand what the result's shape is; module 09 must undo it exactly.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-broadcast", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def broadcast_shapes(a, b):
+    """Return the shape that operands of shapes `a` and `b` broadcast to.
+
+    TASK: apply the rule of the mathematical background; raise ShapeError naming both shapes if they do not fit.
+    APPROACH: 1. put 1s in front of the shorter one. 2. go through the pairs of sizes: equal, or one of them 1, else an error.
+        3. of a pair with a 1 the other size counts (it may be 0).
+    EXAMPLE: broadcast_shapes((32, 3, 28, 28), (3, 1, 1)) -> (32, 3, 28, 28)
+    """
+    ### BEGIN SOLUTION
+    ndim = max(len(a), len(b))
+    pairs = list(zip((1,) * (ndim - len(a)) + tuple(a), (1,) * (ndim - len(b)) + tuple(b), strict=True))
+    if any(m != n and 1 not in (m, n) for m, n in pairs):
+        raise ShapeError(f"broadcast_shapes: {tuple(a)} and {tuple(b)} do not fit; sizes must be equal or 1, from the right.")
+    return tuple(n if m == 1 else m for m, n in pairs)
+    ### END SOLUTION
+
+# %% [markdown]
+"""
+### Test: the rule against NumPy
+
+Every pair of small shapes with sizes 0, 1, 2 and up to two axes. NumPy is the judge, for the result and for the refusal.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-broadcast", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_broadcast_shapes():
+    shapes = [(), *((m,) for m in (0, 1, 2)), *((m, n) for m in (0, 1, 2) for n in (0, 1, 3))]
+    for a in shapes:
+        for b in shapes:
+            try:
+                expected = np.broadcast_shapes(a, b)
+            except ValueError:
+                expected = None
+            try:
+                found = broadcast_shapes(a, b)
+            except ShapeError:
+                found = None
+            assert found == expected, f"broadcast_shapes({a}, {b}): expected {expected}, got {found}"
+
+# %% [markdown]
+"""
+### Matrix product
+
+The heart of deep learning: almost all time of a training step goes into it. The work is NumPy's; yours is to refuse shapes that
+do not fit with a sentence that helps. `(m, k) @ (k, n)`: the two k must agree. A 1-d operand is a vector, as in NumPy.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-matmul", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def matmul_kernel(xp, a, b):
+    """Return the matrix product over the last two axes.
+
+    TASK: check that the inner sizes agree, then multiply.
+    APPROACH: 1. a 0-d operand: ShapeError. 2. the inner sizes are `a.shape[-1]` and `b.shape[-2]` (`b.shape[0]` for a vector b); if
+        they differ, ShapeError with both shapes. 3. `xp.matmul`.
+    EXAMPLE: shapes (2, 3) and (3, 4) -> (2, 4); shapes (2, 3) and (2, 4) -> ShapeError
+    """
+    ### BEGIN SOLUTION
+    if a.ndim == 0 or b.ndim == 0:
+        raise ShapeError(f"matmul: expected operands with at least one axis, found {a.shape} and {b.shape}. Use * for numbers.")
+    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.shape[-1] != inner:
+        raise ShapeError(
+            f"matmul: inner sizes must agree, found {a.shape} @ {b.shape}: {a.shape[-1]} against {inner}. Is one transposed?"
+        )
+    return xp.matmul(a, b)
+    ### END SOLUTION
+
+
+MATMUL = Primitive("matmul", matmul_kernel, promote="same")
+
+
+class Tensor(Tensor):
+    def __matmul__(self, other):
+        """Return the matrix product self @ other. TASK: MATMUL through the door. APPROACH: one line. EXAMPLE: x @ w"""
+        ### BEGIN SOLUTION
+        return bind(MATMUL, self, other)
+        ### END SOLUTION
+
+    def __rmatmul__(self, other):
+        return bind(MATMUL, other, self)
+
+    def matmul(self, other):
+        """Return self @ other."""
+        return self @ other
+
+# %% [markdown]
+"""
+### Test: against a sum of products
+
+The reference is three loops' worth of `einsum`, not another matmul. Batches broadcast.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-matmul", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
+def test_matmul():
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=(2, 3)), rng.normal(size=(3, 4))
+    found = Tensor(a) @ Tensor(b)
+    assert np.allclose(found.numpy(), np.einsum("ij,jk->ik", a, b)), "Tensor.__matmul__: wrong values"
+    batch = rng.normal(size=(5, 2, 3))
+    found = Tensor(batch) @ Tensor(b)
+    assert found.shape == (5, 2, 4), f"matmul_kernel: batches broadcast, expected (5, 2, 4), got {found.shape}"
+    assert np.allclose((Tensor(a) @ Tensor(b[:, 0])).numpy(), a @ b[:, 0]), "matmul_kernel: a 1-d operand is a vector"
+    for left, right in (((2, 3), (2, 4)), ((3,), (4,)), ((2, 3), ())):
+        try:
+            Tensor(np.ones(left)) @ Tensor(np.ones(right))
+        except ShapeError as error:
+            assert str(left) in str(error), f"matmul_kernel: the message must show the shapes, got {error}"
+        else:
+            raise AssertionError(f"matmul_kernel: shapes {left} and {right} must raise ShapeError")
+
+# %% [markdown]
+"""
+### Reductions
+
+`sum` removes axes. Two details make it PyTorch's: a sum of integers or bools is int64, so that 300 pixels of 255 do not
+overflow uint8; and `dim` may be negative, a tuple, or None for everything. `ops.axes(dim, ndim, name)` is given: it counts
+from the front, and refuses what is out of range.
+
+`mean` needs no kernel: it is a sum divided by a count. So its gradient will come for free in module 09.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-sum", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def sum_kernel(xp, a, *, dim, keepdim):
+    """Return the sum over the axes `dim` (a tuple, or None for all).
+
+    TASK: sum bools and integers in int64, floats in their own dtype.
+    APPROACH: `xp.sum(a, axis=..., keepdims=..., dtype=...)`, the dtype chosen by `a.dtype.kind`: "b", "i", "u" or "f".
+    EXAMPLE: a uint8 array [200, 100] -> 300 (int64)
+    """
+    ### BEGIN SOLUTION
+    dtype = np.int64 if a.dtype.kind in "biu" else a.dtype
+    return xp.sum(a, axis=dim, keepdims=keepdim, dtype=dtype)
+    ### END SOLUTION
+
+
+SUM = Primitive("sum", sum_kernel)
+
+
+class Tensor(Tensor):
+    def sum(self, dim=None, keepdim=False):
+        """Return the sum over `dim`: an int, several, or None for all axes."""
+        return bind(SUM, self, dim=ops.axes(dim, self.ndim, "sum"), keepdim=keepdim)
+
+    def mean(self, dim=None, keepdim=False):
+        """Return the mean over `dim`.
+
+        TASK: refuse integers (DTypeError: whose mean should be rounded?), then divide the sum by the number of elements summed.
+        APPROACH: 1. `dims = ops.axes(dim, self.ndim, "mean")`. 2. the count is the product of `self.shape[d]` over dims, or
+            `self.numel()` if dims is None. 3. `self.sum(dims, keepdim) / count`; a count of 0 must give NaN, not an error.
+        EXAMPLE: Tensor([[1.0, 3.0], [5.0, 7.0]]).mean(0) -> tensor([3., 5.])
+        """
+        ### BEGIN SOLUTION
+        if self.dtype.kind != "f":
+            raise DTypeError(f"mean: expected a floating dtype, found {self.dtype}. Convert first: x.float().mean().")
+        dims = ops.axes(dim, self.ndim, "mean")
+        count = self.numel() if dims is None else int(np.prod([self.shape[d] for d in dims]))
+        return self.sum(dims, keepdim) / count
+        ### END SOLUTION
+
+# %% [markdown]
+"""
+### Test: every axis, every dtype
+
+Against NumPy, for one axis, several, negative ones, all, and an empty tensor.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-sum", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+def test_reductions():
+    a = np.random.default_rng(4).normal(size=(2, 3, 4))
+    for dim in (None, 0, -1, (0, 2), (1, -1)):
+        for keepdim in (False, True):
+            case = f"dim={dim}, keepdim={keepdim}"
+            total, average = Tensor(a).sum(dim, keepdim), Tensor(a).mean(dim, keepdim)
+            expected = a.sum(axis=dim, keepdims=keepdim)
+            assert total.shape == expected.shape, f"sum_kernel({case}): expected shape {expected.shape}, got {total.shape}"
+            assert np.allclose(total.numpy(), expected), f"sum_kernel({case}): wrong values"
+            assert np.allclose(average.numpy(), a.mean(axis=dim, keepdims=keepdim)), f"Tensor.mean({case}): wrong values"
+    small = Tensor(np.array([200, 100], "uint8")).sum()
+    assert small.item() == 300 and small.dtype == np.int64, f"sum_kernel: 200 + 100 in uint8 is 300 in int64, got {small!r}"
+    assert np.isnan(Tensor(np.zeros((0,))).mean().item()), "Tensor.mean of nothing is NaN"
+    for bad, kind in ((lambda: Tensor([1, 2]).mean(), DTypeError), (lambda: Tensor([1.0]).sum(1), IndexingError)):
+        try:
+            bad()
+        except kind:
+            continue
+        raise AssertionError(f"Tensor.mean of integers, or a dim out of range, must raise {kind.__name__}")
+
+# %% [markdown]
+"""
+### Shapes
+
+`reshape` gives the same elements another shape. One size may be -1: "whatever is left". `permute` puts the axes in another order. Neither
+moves a number if it need not: both are views, marked `view=True`, and `wrap_outputs` finds out whether memory is shared.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-shapes", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def infer_shape(count, shape):
+    """Return `shape` with its -1, if there is one, replaced so that the sizes multiply to `count`.
+
+    TASK: find the missing size; raise ShapeError if no size fits, or if there are two -1.
+    APPROACH: 1. `known` = product of the sizes that are not -1. 2. no -1: known must equal count. 3. one -1: count must be
+        divisible by known (and known not 0); the size is count // known.
+    EXAMPLE: infer_shape(12, (3, -1)) -> (3, 4)
+    """
+    ### BEGIN SOLUTION
+    known = int(np.prod([n for n in shape if n != -1], dtype=np.int64))
+    holes = shape.count(-1)
+    fits = known == count if holes == 0 else holes == 1 and known > 0 and count % known == 0
+    if not fits or any(n < -1 for n in shape):
+        raise ShapeError(f"reshape: {count} elements do not fit shape {shape}; sizes must multiply to {count}, one may be -1.")
+    return tuple(count // known if n == -1 else n for n in shape)
+    ### END SOLUTION
+
+
+def reshape_kernel(xp, a, *, shape):
+    """Return the same elements in another shape: a view where strides allow it, else a copy."""
+    return xp.reshape(a, shape)
+
+
+def permute_kernel(xp, a, *, order):
+    """Return the axes in another order.
+
+    TASK: refuse an order that does not name each axis once (ShapeError), then transpose.
+    APPROACH: compare `sorted(order)` with the list of all axes; `xp.transpose(a, order)`.
+    EXAMPLE: shape (2, 3, 4), order (2, 0, 1) -> (4, 2, 3)
+    """
+    ### BEGIN SOLUTION
+    if sorted(order) != list(range(a.ndim)):
+        raise ShapeError(f"permute: expected each of the {a.ndim} axes once, found {order}.")
+    return xp.transpose(a, order)
+    ### END SOLUTION
+
+
+RESHAPE = Primitive("reshape", reshape_kernel, view=True)
+PERMUTE = Primitive("permute", permute_kernel, view=True)
+
+
+class Tensor(Tensor):
+    def reshape(self, *shape):
+        """Return the same elements in another shape; one size may be -1."""
+        return bind(RESHAPE, self, shape=infer_shape(self.numel(), ops.sizes(shape)))
+
+    def permute(self, *order):
+        """Return a view with the axes in another order."""
+        return bind(PERMUTE, self, order=tuple(ops.axis(d, self.ndim, "permute") for d in ops.sizes(order)))
+
+# %% [markdown]
+"""
+### Test: same numbers, same memory
+
+Values against NumPy; and the storage: reshape of a contiguous tensor and every permute share it, so writing to one shows in the other.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-shapes", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+def test_shapes():
+    a = np.arange(24.0).reshape(2, 3, 4)
+    x = Tensor(a)
+    for shape, expected in (((6, 4), (6, 4)), ((-1,), (24,)), ((2, -1, 2), (2, 6, 2))):
+        found = x.reshape(*shape)
+        assert found.shape == expected, f"infer_shape: reshape{shape} expected {expected}, got {found.shape}"
+        assert np.array_equal(found.numpy(), a.reshape(expected)), f"reshape{shape}: wrong values"
+    assert np.array_equal(x.permute(2, 0, 1).numpy(), a.transpose(2, 0, 1)), "permute_kernel: wrong values"
+    assert x.permute(1, 0, 2)._storage is x._storage and x.reshape(24)._storage is x._storage, "reshape, permute: must be views"
+    assert x.T.reshape(24)._storage is not x._storage, "reshape of a transposed tensor must copy"
+    for bad in ((5, -1), (-1, -1), (7,)):
+        try:
+            x.reshape(*bad)
+        except ShapeError as error:
+            assert "24" in str(error), f"infer_shape: the message must show the number of elements, got {error}"
+        else:
+            raise AssertionError(f"infer_shape: 24 elements in shape {bad} must raise ShapeError")
+    try:
+        x.permute(0, 0, 1)
+    except ShapeError:
+        return
+    raise AssertionError("permute_kernel: a repeated axis must raise ShapeError")
+
+# %% [markdown]
+"""
+### Indexing
+
+`x[1]`, `x[:, 2:]`, `x[x > 0]`, `x[[0, 2]]`: Python hands whatever stands in the brackets to `__getitem__`. Two facts from NumPy that
+matter here: indexing with ints and slices (*basic*) gives a view; indexing with arrays (*advanced*) gives a copy.
+
+Writing is a primitive of its own, `setitem_`, in place. The underscore says: this one overwrites. `to_index` is given; it turns tensors inside the brackets into
+arrays, and makes a basic index return a view even for a single element.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-indexing", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def getitem_kernel(xp, a, *, index):
+    """Return a[index]."""
+    return a[index]
+
+
+def setitem_kernel(xp, target, value, *, index):
+    """Overwrite target[index] with value, broadcast; return target.
+
+    TASK: write in place, and return the same array.
+    APPROACH: NumPy's own assignment does the work.
+    EXAMPLE: target zeros (2, 2), index (0,), value 5 -> [[5, 5], [0, 0]]
+    """
+    ### BEGIN SOLUTION
+    target[index] = value
+    return target
+    ### END SOLUTION
+
+
+GETITEM = Primitive("getitem", getitem_kernel, view=True)
+SETITEM_ = Primitive("setitem_", setitem_kernel, mutates=("target",))
+
+
+class Tensor(Tensor):
+    def __getitem__(self, index):
+        """Return the selected elements; a view where ints and slices select them.
+
+        TASK: GETITEM through the door.
+        APPROACH: the index is a setting: `index=to_index(index)`.
+        EXAMPLE: Tensor([[1.0, 2.0], [3.0, 4.0]])[:, 0] -> tensor([1., 3.])
+        """
+        ### BEGIN SOLUTION
+        return bind(GETITEM, self, index=to_index(index))
+        ### END SOLUTION
+
+    def __setitem__(self, index, value):
+        """Overwrite the selected elements.
+
+        TASK: SETITEM_ through the door; inputs are self and the value.
+        APPROACH: a list or a NumPy array as value becomes a tensor first: `Tensor(value)`.
+        EXAMPLE: x[0] = 5.0
+        """
+        ### BEGIN SOLUTION
+        if isinstance(value, list | tuple | np.ndarray):
+            value = Tensor(value)
+        bind(SETITEM_, self, value, index=to_index(index))
+        ### END SOLUTION
+
+# %% [markdown]
+"""
+### Test: read, write, share
+
+Nine ways to index, each against NumPy, and each written to. A view must show what was written to its base.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-indexing", "locked": true, "points": 7, "schema_version": 3, "solution": false, "task": false}
+def test_indexing():
+    a = np.arange(24.0).reshape(4, 6)
+    mask = a > 10
+    for index, as_array in ((1, 1), (-1, -1), (slice(1, 3), slice(1, 3)), ((slice(None), 2), (slice(None), 2)), ((2, 3), (2, 3)),
+                            ((..., slice(None, None, 2)),) * 2, ([0, 2], [0, 2]), (Tensor([3, 1]), [3, 1]), (Tensor(mask), mask)):
+        found = Tensor(a)[index]
+        assert np.array_equal(found.numpy(), a[as_array]), f"Tensor.__getitem__[{index}]: expected {a[as_array]}, got {found}"
+        x, expected = Tensor(a), a.copy()
+        x[index] = -1.0
+        expected[as_array] = -1.0
+        assert np.array_equal(x.numpy(), expected), f"Tensor.__setitem__[{index}]: wrong values"
+    x = Tensor(a)
+    row = x[1]
+    before = x._storage.version
+    x[1, 0] = 99.0
+    assert row[0].item() == 99.0, "Tensor.__getitem__: x[1] must be a view of x"
+    assert x._storage.version == before + 1, "setitem_kernel: the storage's version must move by one"
+    x[0] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert x[0].tolist() == [0, 1, 2, 3, 4, 5], "Tensor.__setitem__: a list is a value too"
+    try:
+        x[4]
+    except IndexingError as error:
+        assert "4" in str(error), f"Tensor.__getitem__: the message must name the index, got {error}"
+    else:
+        raise AssertionError("Tensor.__getitem__: row 4 of 4 must raise IndexingError")
+
+# %% [markdown]
+"""
+### In place
+
+`x += y` could make a new tensor. For a weight matrix of 100 MB you want to reuse the memory: PyTorch's names for that end in an
+underscore. `in_place(ADD)` is given; it makes the overwriting twin of a primitive, with the same gradient rule. The door counts the
+version. This is what lets autograd say "you changed a value that I need" instead of computing a wrong gradient.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-in-place", "locked": true, "schema_version": 3, "solution": false, "task": false}
+#| export
+ADD_, SUB_, MUL_, DIV_, CLAMP_ = in_place(ADD), in_place(SUB), in_place(MUL), in_place(DIV), in_place(ops.CLAMP)
+
+
+class Tensor(Tensor):
+    def add_(self, other):
+        """Add `other` to self, in place."""
+        return bind(ADD_, self, other)
+
+    def sub_(self, other):
+        """Subtract `other` from self, in place."""
+        return bind(SUB_, self, other)
+
+    def mul_(self, other):
+        """Multiply self by `other`, in place."""
+        return bind(MUL_, self, other)
+
+    def div_(self, other):
+        """Divide self by `other`, in place."""
+        return bind(DIV_, self, other)
+
+    def clamp_(self, min=None, max=None):
+        """Limit self to [min, max], in place."""
+        return bind(CLAMP_, self, min=min, max=max)
+
+    def copy_(self, source):
+        """Overwrite self with `source`, broadcast and converted."""
+        return bind(ops.COPY_, self, source if isinstance(source, TensorBase) else Tensor(source))
+
+    def fill_(self, value):
+        """Overwrite every element with one number."""
+        return bind(ops.COPY_, self, Tensor(value, dtype=self.dtype))
+
+    def zero_(self):
+        """Overwrite every element with 0."""
+        return self.fill_(0)
+
+    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
+
+# %% [markdown]
+"""
+### Creating tensors
+
+`zeros`, `arange`, `randn`: the factories. All of them end in `from_array`, which wraps an array without copying. The random ones draw
+from a counter-based `Generator`: number i of the stream is a function of (seed, i) alone, so any experiment can be repeated to the bit.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-creation", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+#| face tinytorch: Tensor
+def from_array(array, requires_grad=False):
+    """Return a Tensor around `array`, sharing its memory."""
+    tensor = wrap(Tensor, array)
+    return tensor.requires_grad_() if requires_grad else tensor
+
+
+def full(size, fill_value, *, dtype=None, requires_grad=False):
+    """Return a tensor of shape `size` filled with one value.
+
+    TASK: the dtype is, if none is given, that of `to_array(fill_value)`: int64 for 1, float32 for 1.0.
+    APPROACH: `np.full(shape, value, dtype)`, and `from_array`. `ops.sizes((size,))` turns an int or a list into a shape... but only
+        a tuple or list or int may be given, so begin with it.
+    EXAMPLE: full((2, 2), 7.0) -> tensor([[7., 7.], [7., 7.]])
+    """
+    ### BEGIN SOLUTION
+    value = to_array(fill_value, dtype)
+    return from_array(np.full(ops.sizes((size,)), value, value.dtype), requires_grad)
+    ### END SOLUTION
+
+
+def arange(start, end=None, step=1, *, dtype=None, requires_grad=False):
+    """Return start, start + step, … up to but not including end; `arange(n)` counts from 0.
+
+    TASK: int64 if all three are ints, else float32 (unless a dtype is given).
+    APPROACH: 1. with `end` None, count from 0 to start. 2. the dtype. 3. `np.arange`, which refuses step 0 with ZeroDivisionError:
+        raise ShapeError yourself before that.
+    EXAMPLE: arange(3) -> tensor([0, 1, 2]); arange(0, 1, 0.5) -> tensor([0., 0.5])
+    """
+    ### BEGIN SOLUTION
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise ShapeError(f"arange: expected a step other than 0 from {start} to {end}.")
+    if dtype is None:
+        dtype = np.int64 if all(isinstance(v, int | np.integer) for v in (start, end, step)) else DEFAULT_DTYPE
+    return from_array(np.arange(start, end, step).astype(dtype), requires_grad)
+    ### END SOLUTION
+
+
+def randn(*size, generator=None, dtype=None, requires_grad=False):
+    """Return standard normal random numbers.
+
+    TASK: draw from the generator given, or from DEFAULT_GENERATOR.
+    APPROACH: `generator.normal(shape, dtype)` returns an array; `ops.sizes(size)` the shape.
+    EXAMPLE: randn(2, 3).shape -> (2, 3)
+    """
+    ### BEGIN SOLUTION
+    generator = DEFAULT_GENERATOR if generator is None else generator
+    return from_array(generator.normal(ops.sizes(size), dtype or DEFAULT_DTYPE), requires_grad)
+    ### END SOLUTION
+
+# %% [markdown]
+"""
+### Test: values, dtypes, and a seed that repeats
+
+The same seed gives the same numbers; the stream moves on between two draws; and 100,000 normal numbers have mean 0 and variance 1 to
+within five standard errors.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-creation", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
+def test_creation():
+    t = full((2, 3), 7)
+    assert t.tolist() == [[7] * 3] * 2 and t.dtype == np.int64, f"full: expected int64 sevens, got {t!r}"
+    assert full(2, 1.5).dtype == np.float32 and full([2], 1, dtype="float64").dtype == np.float64, "full: wrong dtype"
+    for args, expected, dtype in (((3,), [0, 1, 2], "int64"), ((1, 7, 2), [1, 3, 5], "int64"), ((0, 1, 0.5), [0, 0.5], "float32"),
+                                  ((3, 0, -1), [3, 2, 1], "int64"), ((2.0,), [0, 1], "float32")):
+        t = arange(*args)
+        assert t.tolist() == expected and t.dtype == dtype, f"arange{args}: expected {expected} {dtype}, got {t!r}"
+    a, b = (randn(50_000, generator=Generator(1)) for _ in range(2))
+    assert np.array_equal(a.numpy(), b.numpy()), "randn: the same seed must give the same numbers"
+    generator = Generator(1)
+    both = np.concatenate([randn(50_000, generator=generator).numpy() for _ in range(2)])
+    assert not np.array_equal(both[:50_000], both[50_000:]), "randn: the stream must move on"
+    assert abs(both.mean()) < 0.016 and abs(both.var() - 1) < 0.023, f"randn: mean {both.mean():.3f}, variance {both.var():.3f}"
+    assert randn(2, 3).dtype == np.float32 and randn((2, 3)).shape == (2, 3), "randn: float32, shape as numbers or tuple"
+
+# %% [markdown]
+"""
+### More of the same, given
+
+The remaining factories and the function forms (`tinytorch.exp(x)` for `x.exp()`) follow the pattern; read a few.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-factories", "locked": true, "schema_version": 3, "solution": false, "task": false}
+#| export
+#| face tinytorch: tensor, as_tensor, from_numpy, zeros, ones, full, empty, eye, arange, linspace, randn
+def tensor(data, *, dtype=None, requires_grad=False):
+    """Return a new Tensor with a copy of `data`."""
+    return Tensor(data, dtype, requires_grad)
+
+
+def as_tensor(data, dtype=None):
+    """Return `data` as a Tensor, sharing memory where it can: a Tensor itself, an array's memory."""
+    if isinstance(data, TensorBase):
+        return data if dtype is None else data.to(dtype)
+    shares = isinstance(data, np.ndarray) and data.dtype.kind in "biuf" and dtype in (None, data.dtype)
+    return from_array(data) if shares else Tensor(data, dtype)
+
+
+def from_numpy(array):
+    """Return a Tensor that shares the memory of a NumPy array."""
+    if not isinstance(array, np.ndarray):
+        raise DTypeError(f"from_numpy: expected a NumPy array, found {type(array).__name__}. Use tensor(…).")
+    return as_tensor(array)
+
+
+def zeros(*size, dtype=DEFAULT_DTYPE, requires_grad=False):
+    """Return a tensor of zeros."""
+    return from_array(np.zeros(ops.sizes(size), dtype), requires_grad)
+
+
+def ones(*size, dtype=DEFAULT_DTYPE, requires_grad=False):
+    """Return a tensor of ones."""
+    return from_array(np.ones(ops.sizes(size), dtype), requires_grad)
+
+
+def empty(*size, dtype=DEFAULT_DTYPE, requires_grad=False):
+    """Return a tensor whose values are whatever the memory held."""
+    return from_array(np.empty(ops.sizes(size), dtype), requires_grad)
+
+
+def eye(n, m=None, *, dtype=DEFAULT_DTYPE, requires_grad=False):
+    """Return the identity matrix, n by n or n by m."""
+    return from_array(np.eye(n, m, dtype=dtype), requires_grad)
+
+
+def linspace(start, end, steps, *, dtype=DEFAULT_DTYPE, requires_grad=False):
+    """Return `steps` evenly spaced values from start to end, both included."""
+    return from_array(np.linspace(start, end, steps, dtype=dtype), requires_grad)
+
+# %% nbgrader={"grade": false, "grade_id": "tensor-factories-more", "locked": true, "schema_version": 3, "solution": false, "task": false}
+#| export
+#| face tinytorch: zeros_like, ones_like, full_like, rand, randint, randperm, where, cat, stack
+def zeros_like(input, *, dtype=None, requires_grad=False):
+    """Return zeros of the shape and dtype of `input`."""
+    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def ones_like(input, *, dtype=None, requires_grad=False):
+    """Return ones of the shape and dtype of `input`."""
+    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def full_like(input, fill_value, *, dtype=None, requires_grad=False):
+    """Return a tensor of the shape and dtype of `input` filled with one value."""
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def rand(*size, generator=None, dtype=None, requires_grad=False):
+    """Return uniform random numbers in [0, 1)."""
+    return from_array((generator or DEFAULT_GENERATOR).uniform(ops.sizes(size), dtype or DEFAULT_DTYPE), requires_grad)
+
+
+def randint(low, high, size, *, generator=None):
+    """Return random int64 numbers in [low, high)."""
+    return from_array((generator or DEFAULT_GENERATOR).integers(low, high, ops.sizes((size,))))
+
+
+def randperm(n, *, generator=None):
+    """Return the numbers 0 … n-1 in a random order."""
+    return from_array((generator or DEFAULT_GENERATOR).permutation(n))
+
+
+def where(condition, input, other):
+    """Return `input` where the condition holds, else `other`."""
+    return bind(ops.WHERE, condition, input, other)
+
+
+def cat(tensors, dim=0):
+    """Return the tensors joined along an axis that they have."""
+    if not tensors:
+        raise ShapeError("cat: expected at least one tensor, found none.")
+    return bind(ops.CAT, *tensors, dim=ops.axis(dim, tensors[0].ndim, "cat"))
+
+
+def stack(tensors, dim=0):
+    """Return the tensors joined along a new axis."""
+    return cat([t.unsqueeze(dim) for t in tensors], dim=dim if dim >= 0 else tensors[0].ndim + 1 + dim)
+
+
+SERVICES["Tensor"] = Tensor
+
+# %% [markdown]
+"""
+## Systems analysis: what does a Tensor cost?
+
+Four measurements. Predict each one before you run it; write your guess down.
+
+1. **Memory.** The same million numbers in four dtypes.
+2. **Views.** Transposing, reshaping and copying a 64 MB matrix: which of them moves bytes?
+3. **Cache.** Summing the rows of a matrix, and of its transpose. Same numbers, same count, another order in memory.
+4. **The door.** How much does `bind` add to `np.add`, for 64 numbers and for a million?
+"""
+
+# %%
+def analyze_memory():
+    """Print the bytes of a million elements by dtype, and what a view costs against a copy."""
+    from tinytorch.utils import format_bytes, format_seconds, measure_time
+
+    for dtype in ("float64", "float32", "float16", "bool"):
+        print(f"1,000,000 × {dtype:<8} {format_bytes(zeros(1_000_000, dtype=dtype).numpy().nbytes)}")
+    matrix = ones(4096, 4096)
+    for name, operation in (("transpose", lambda: matrix.T), ("reshape", lambda: matrix.reshape(-1)), ("clone", matrix.clone)):
+        print(f"{name:<10} of 64 MB: {format_seconds(measure_time(operation, repeats=5).median)}")
+
+
+def analyze_cache():
+    """Print the time of a row sum over contiguous rows and over strided ones."""
+    from tinytorch.utils import measure_time
+
+    matrix = ones(2048, 2048)
+    with_rows = measure_time(lambda: matrix[:, :1].contiguous(), repeats=5).median
+    contiguous = measure_time(lambda: matrix[:1].contiguous(), repeats=5).median
+    print(f"copying 2,048 numbers that are neighbours: 1.0; that lie 8 KB apart: {with_rows / contiguous:.1f} times as long")
+
+
+def analyze_door():
+    """Print the cost of the door as a ratio to np.add, for small and large tensors."""
+    from tinytorch.utils import measure_time
+
+    for n in (64, 1_000_000):
+        a = np.ones(n, "float32")
+        x = from_array(a)
+        ratio = measure_time(lambda a=a: np.add(a, a), repeats=30).median
+        ratio = measure_time(lambda x=x: x + x, repeats=30).median / ratio
+        print(f"{n:>9,} numbers: x + x takes {ratio:.1f} times as long as np.add")
+
+# %% [markdown]
+"""
+The door costs about a microsecond, whatever the size. For 64 numbers that is most of the time; for a million it is nothing. This is why
+frameworks like large operations, and why module 13 will fuse small ones.
+"""
+
+# %% [markdown]
+"""
+## Integration: a linear layer by hand
+
+Enough talk. `y = x @ w + b` for a batch of 32, then the mean of the squares: every line that you wrote today takes part. In module 04
+the first line becomes `nn.Linear`; in module 09 the last one gets a gradient.
+"""
+
+# %%
+def demonstrate_layer():
+    """Run one linear layer and print every operation that passed the door."""
+
+    class Diary(Watcher):
+        def after(self, primitive, inputs, params, outputs, backend, phase, note=None):
+            print(f"  {primitive.name:<8} -> {outputs[0].shape}")
+
+    x, w, b = randn(32, 784), randn(784, 10) * 0.05, zeros(10)
+    with overlay(diary=Diary()):
+        y = x @ w + b
+        (y * y).mean()
+
+# %% [markdown]
+"""
+## Production context
+
+**PyTorch**: a Python tensor is a handle to a C++ `TensorImpl` with sizes, strides and a `Storage`; operations go through a dispatcher whose
+keys (CPU, CUDA, Autograd, Autocast, …) are stacked in the order in which they may intervene. Ours has one stack: watchers.
+**JAX**: a primitive is only a name, `bind` finds the interpreter in charge. **TensorFlow**: operations become nodes of a graph first.
+
+Our door is Python and costs a microsecond. PyTorch's is C++ and costs about the same per operation, because it checks more.
+A simplification worth knowing: in PyTorch a view also remembers its base, and in-place writes through a view of a tensor in a graph are
+tracked; we refuse the doubtful cases with a sentence.
+"""
+
+# %% [markdown]
+"""
+## Comprehensive test
+
+Softmax regression's forward pass, from your operations alone, against NumPy in one expression. If a single operation is off by one axis, the
+probabilities do not sum to 1.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-tensor-module", "locked": true, "points": 12, "schema_version": 3, "solution": false, "task": false}
+def test_module():
+    rng = np.random.default_rng(6)
+    a, w, b = rng.normal(size=(8, 5)), rng.normal(size=(5, 3)), rng.normal(size=3)
+    logits = Tensor(a) @ Tensor(w) + Tensor(b)
+    shifted = logits - logits.max(dim=1, keepdim=True)[0]
+    probabilities = shifted.exp() / shifted.exp().sum(dim=1, keepdim=True)
+    z = a @ w + b
+    expected = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    assert np.allclose(probabilities.numpy(), expected), "test_module: softmax of a linear layer has wrong values"
+    picked = probabilities[arange(8), Tensor([0, 1, 2, 0, 1, 2, 0, 1])]
+    assert np.allclose(picked.numpy(), expected[np.arange(8), [0, 1, 2, 0, 1, 2, 0, 1]]), "test_module: picking by index"
+    assert abs((-probabilities.log()).mean().item() + np.log(expected).mean()) < 1e-12, "test_module: mean of the logarithms"
+    x = full((2, 3), 1.0)
+    y = x.reshape(3, 2).permute(1, 0)
+    x[0, 0] = 5.0
+    assert y[0, 0].item() == 5.0, "test_module: a view of a view still shares the memory"
+    x += 1
+    assert y[0, 0].item() == 6.0 and x._storage.version == 2, "test_module: in-place addition reaches every view"
+    try:
+        Tensor([1.0]).backward()
+    except NotImplementedError as error:
+        assert "09" in str(error), f"test_module: backward must say where it arrives, got {error}"
+
+# %%
+if __name__ == "__main__":
+    test_choose_kernel()
+    test_wrap_outputs()
+    test_bind()
+    test_to_array()
+    test_tensor_class()
+    test_arithmetic()
+    test_broadcast_shapes()
+    test_matmul()
+    test_reductions()
+    test_shapes()
+    test_indexing()
+    test_creation()
+    test_module()
+    analyze_memory()
+    analyze_cache()
+    analyze_door()
+    demonstrate_layer()
+
+# %% [markdown]
+"""
+## 🤔 ML Systems Thinking: Interactive Questions
+"""
+
+# %% [markdown]
+"""
+**1.** `x.T` of a 64 MB matrix took microseconds, `x.T.contiguous()` milliseconds. Say in terms of strides what each of them did, and name one
+operation after which you would pay for the copy on purpose.
+"""
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "tensor-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
+"""
+(Model answer.) The transpose exchanges the two strides and shares the storage (2 points); contiguous reads with the large stride and writes
+every element to new memory (2). Worth it before many passes along the new rows, such as repeated matrix products or row sums (1).
+"""
+
+# %% [markdown]
+"""
+**2.** Your `bind` asks `choose_kernel` before every operation, and `row.accepts` may say no. What would go wrong if the decision were taken
+once, at import? Give a case with your own `matmul_kernel`.
+"""
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "tensor-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
+"""
+(Model answer.) Whether a fast kernel applies depends on the arrays of this call: dtype, layout, size (2 points). A float32-only matmul chosen
+at import would receive float64 operands in a gradient check and fail or lose precision (2); and a user could not switch backends (1).
+"""
+
+# %% [markdown]
+"""
+**3.** `wrap_outputs` adds 1 to the version of an overwritten storage. Why does the counter live in the storage and not in the tensor? Describe
+a wrong gradient that a counter in the tensor would let pass.
+"""
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "tensor-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
+"""
+(Model answer.) Views and detached tensors share memory, so a write through one changes the values of all (2 points). With a counter in the tensor,
+y = x * x saves x; x.detach().zero_() would leave x's own counter alone (2), and backward would use zeros instead of x (1).
+"""
+
+# %% [markdown]
+"""
+## 🎯 MODULE SUMMARY: Tensor
+
+You built one door and a Tensor that uses it for everything: arithmetic with broadcasting, matrix products, reductions, views, indexing and
+random numbers that repeat. Everything from here on is rows in tables beside that door. Next: `tito module complete tensor`, then module 03,
+where networks learn to bend.
+"""

@@ -1,0 +1,39 @@
+"""Function forms of Tensor's methods (`tinytorch.exp(x)` is `x.exp()`), and the dtypes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinytorch.given.storage import TensorBase
+from tinytorch.given.tables import SERVICES
+
+#| face tinytorch: add, sub, mul, div, neg, pow, abs, exp, log, sqrt, maximum, minimum, clamp
+#| face tinytorch: matmul, sum, mean, var, std, max, min, argmax, argmin
+#| face tinytorch: reshape, transpose, permute, squeeze, unsqueeze, flatten, broadcast_to, isnan, isfinite, allclose, equal
+#| face tinytorch: float16, float32, float64, int8, int16, int32, int64, uint8, bool
+
+
+def _function(name: str) -> Callable:
+    def function(input: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(input, TensorBase):
+            input = SERVICES["Tensor"](input)
+        return getattr(input, name)(*args, **kwargs)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Same as `Tensor.{name}`, the tensor being the first argument."
+    return function
+
+
+add, sub, mul, div = (_function(n) for n in ("__add__", "__sub__", "__mul__", "__truediv__"))
+neg, pow, abs, exp, log, sqrt = (_function(n) for n in ("neg", "pow", "abs", "exp", "log", "sqrt"))
+maximum, minimum, clamp, matmul = (_function(n) for n in ("maximum", "minimum", "clamp", "matmul"))
+sum, mean, var, std = (_function(n) for n in ("sum", "mean", "var", "std"))
+max, min, argmax, argmin = (_function(n) for n in ("max", "min", "argmax", "argmin"))
+transpose, squeeze, unsqueeze, flatten = (_function(n) for n in ("transpose", "squeeze", "unsqueeze", "flatten"))
+reshape, permute, broadcast_to = (_function(n) for n in ("reshape", "permute", "broadcast_to"))
+isnan, isfinite, allclose, equal = (_function(n) for n in ("isnan", "isfinite", "allclose", "equal"))
+
+float16, float32, float64 = np.dtype("float16"), np.dtype("float32"), np.dtype("float64")
+int8, int16, int32, int64, uint8 = (np.dtype(n) for n in ("int8", "int16", "int32", "int64", "uint8"))
+bool = np.dtype("bool")
