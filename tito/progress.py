@@ -1,15 +1,21 @@
 """What the student has completed: .tito/progress.json, written atomically under a lock.
 
-    with editing(project) as progress:
-        progress.modules["02_tensor"] = ModuleRecord(completed="…", source="…")
+with editing(project) as progress:
+    progress.modules["02_tensor"] = ModuleRecord(completed=now(), source=sources.sha256)
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
+from tito.errors import ProjectError
+from tito.files import atomic_write, explain_os_error, locked
 from tito.project import Project
 
 FORMAT = 1
@@ -17,7 +23,7 @@ FORMAT = 1
 
 @dataclass
 class ModuleRecord:
-    """A completed module: when (ISO 8601, UTC) and the hash of its source then (course.sources.ModuleSources.sha256)."""
+    """A completed module: when (ISO 8601, UTC) and the hash of its source then (ModuleSources.sha256)."""
 
     completed: str
     source: str
@@ -41,17 +47,60 @@ class Progress:
     checkpoints: dict[str, CheckpointRecord] = field(default_factory=dict)
 
 
+def now() -> str:
+    """The present time as the records keep it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def load(project: Project) -> Progress:
     """The present progress (empty when there is none yet).
 
     Raises ProjectError when the file is damaged or of another format; the file is then kept aside as
     progress.json.damaged-<n>, so the next command starts afresh.
     """
-    raise NotImplementedError("progress.load")
+    path = project.progress_file
+    try:
+        return parse(path.read_bytes())
+    except FileNotFoundError:
+        return Progress()
+    except OSError as error:
+        raise ProjectError(f"expected to read {project.relative(path)}, {explain_os_error(error)}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        kept = _keep_aside(path)
+        raise ProjectError(
+            f"expected progress in format {FORMAT} in {project.relative(path)}, found a file that cannot be used "
+            f"({type(error).__name__}: {error}): it was kept as {kept.name}, the next command starts with none completed"
+        ) from error
+
+
+def parse(data: bytes) -> Progress:
+    """The content of a progress file. Raises ValueError, KeyError, TypeError or AttributeError when it is damaged."""
+    content = json.loads(data)
+    if content["format"] != FORMAT:
+        raise ValueError(f"format {content['format']!r}")
+    return Progress(
+        {name: ModuleRecord(**record) for name, record in content["modules"].items()},
+        {number: CheckpointRecord(**record) for number, record in content["checkpoints"].items()},
+    )
 
 
 @contextlib.contextmanager
 def editing(project: Project) -> Iterator[Progress]:
     """The progress, to be changed in place; saved on leaving the block unless it raised."""
-    raise NotImplementedError("progress.editing")
-    yield
+    with locked(project.state_dir / "progress.lock"):
+        progress = load(project)
+        yield progress
+        content = json.dumps({"format": FORMAT, **asdict(progress)}, indent=2, ensure_ascii=False)
+        atomic_write(project.progress_file, content + "\n")
+
+
+def _keep_aside(path: Path) -> Path:
+    """Rename a damaged file to the first free progress.json.damaged-<n>."""
+    number = 1
+    while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    try:
+        os.replace(path, kept)
+    except OSError as error:
+        raise ProjectError(f"expected to keep the damaged {path.name} aside, {explain_os_error(error)}") from error
+    return kept

@@ -180,7 +180,8 @@ def _module(entry: dict[str, Any], index: int) -> Module:
         raise CourseError(f'course.toml, {where}: expected a name like "02_tensor", found {name!r}: rename it')
     where = f"[[module]] {name}"
     hints = {
-        grade_id: tuple(_strings(entry.get("hints", {}), grade_id, f"{where} hints")) for grade_id in entry.get("hints", {})
+        grade_id: tuple(_strings(entry.get("hints", {}), grade_id, f"{where} hints"))
+        for grade_id in entry.get("hints", {})
     }
     return Module(
         name=name,
@@ -268,7 +269,9 @@ def _strings(table: dict[str, Any], key: str, where: str, pattern: re.Pattern[st
     values: list[Any] = _take(table, key, list, where)
     for value in values:
         if not isinstance(value, str) or (pattern and not pattern.fullmatch(value)):
-            raise CourseError(f"course.toml, {where}: found {value!r} in {key!r}, which cannot be used there: correct it")
+            raise CourseError(
+                f"course.toml, {where}: found {value!r} in {key!r}, which cannot be used there: correct it"
+            )
     return values
 
 

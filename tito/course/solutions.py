@@ -68,7 +68,9 @@ def marked_spans(text: str, begin: str, end: str, first_line: int, name: str) ->
         elif word in (begin, end):
             raise SourceError(f"{name}, line {number}: found `{word}` without its partner: put the pair back")
     if opened is not None:
-        raise SourceError(f"{name}, line {opened}: expected `{end}` after `{begin}` in the same cell, found none: add it")
+        raise SourceError(
+            f"{name}, line {opened}: expected `{end}` after `{begin}` in the same cell, found none: add it"
+        )
     return spans
 
 

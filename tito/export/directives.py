@@ -1,9 +1,9 @@
 """What the `#|` lines of a module ask for: which cells go to which target, and which names go to which face.
 
-    #| default_exp core.tensor      where `#| export` cells of this file go
-    #| export                       export this cell to the default target
-    #| export core.engine           … to another target of the module
-    #| face nn: Linear, Dropout     offer these names as tinytorch.nn.Linear … ("name as other" renames)
+#| default_exp core.tensor      where `#| export` cells of this file go
+#| export                       export this cell to the default target
+#| export core.engine           … to another target of the module
+#| face nn: Linear, Dropout     offer these names as tinytorch.nn.Linear … ("name as other" renames)
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def read_exports(course: Course, module: Module, text: str) -> ModuleExports:
     for target in module.exports:
         if target not in exported:
             raise ExportError(
-                f"{module.dev_path}: expected at least one cell exported to {target} (course.toml lists it), found none: "
+                f"{module.dev_path}: expected a cell exported to {target} (course.toml lists it), found none: "
                 f"write `#| export {target}` at the head of a cell, or take the target out of course.toml"
             )
     return ModuleExports({target: tuple(exported[target]) for target in module.exports}, tuple(faces))
@@ -87,7 +87,8 @@ def read_given(course: Course, module: Module, file_name: str, text: str) -> tup
             continue
         if match[1] != "face":
             raise ExportError(
-                f"{path}, line {number}: expected `#| face …` (a given file is exported whole), found `{line}`: remove it"
+                f"{path}, line {number}: expected `#| face …` (a given file is exported whole), found `{line}`: "
+                "remove it"
             )
         faces += _face_rows(course, module, Directive(match[1], match[2], number), origin, f"{path}, line {number}")
     return "\n".join(kept), tuple(faces)
@@ -114,7 +115,7 @@ def _check_directives(module: Module, cell: Cell) -> None:
     for number, line in enumerate(cell.source.split("\n"), cell.line):
         if line.startswith("#|") and number not in at_head:
             raise ExportError(
-                f"{module.dev_path}, line {number}: expected `{line.strip()}` at the head of its cell, before any code, "
+                f"{module.dev_path}, line {number}: expected `{line.strip()}` at the head of its cell, before code, "
                 "as `#| key value`: move or mend it"
             )
     for directive in cell.directives:
@@ -153,9 +154,10 @@ def _cell_target(module: Module, cell: Cell, default: str | None) -> str | None:
     if directive.value:
         return _known_target(module, directive)
     if default is None:
+        suggested = module.exports[0] if module.exports else f"core.{module.short}"
         raise ExportError(
             f"{module.dev_path}, line {directive.line}: `#| export` needs a target, found no `#| default_exp` in the "
-            f"file: write `#| default_exp {module.exports[0] if module.exports else 'core.' + module.short}` in the first cell"
+            f"file: write `#| default_exp {suggested}` in the first cell"
         )
     return default
 

@@ -59,7 +59,13 @@ def _top_text(rows: list[FaceRow], present: list[str], version: str, loads: list
     lines += _import_lines(mine)
     lines += [from_import(TOP, children)] if children else []
     names = [row.alias for row in mine] + children
-    lines += ["", f'__version__ = "{version}"', _all_line(["__version__", *names]), "", "_manifest_check.warn_if_edited()"]
+    lines += [
+        "",
+        f'__version__ = "{version}"',
+        _all_line(["__version__", *names]),
+        "",
+        "_manifest_check.warn_if_edited()",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -209,8 +209,8 @@ def _has_content(path: Path, data: bytes) -> bool:
 def _edited_error(edited: list[str]) -> EditedPackageError:
     shown = ", ".join(f"tinytorch/{path}" for path in edited[:3]) + (" …" if len(edited) > 3 else "")
     return EditedPackageError(
-        f"expected the package as tito wrote it, found {len(edited)} file(s) edited or added by hand ({shown}): carry the "
-        "change over to modules/source/, then export with --force (the edited files are kept under .tito/kept/)"
+        f"expected the package as tito wrote it, found {len(edited)} file(s) edited or added by hand ({shown}): carry "
+        "the change over to modules/source/, then export with --force (the edited files are kept under .tito/kept/)"
     )
 
 

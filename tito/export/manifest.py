@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tito.errors import ExportError
-from tito.export.manifest_check import MANIFEST, differences
+from tito.export.manifest_check import MANIFEST as MANIFEST
+from tito.export.manifest_check import differences
 from tito.files import sha256
 
 FORMAT = 1

@@ -37,7 +37,8 @@ def defined_names(node: ast.stmt) -> list[str]:
         targets: list[ast.expr] = [node.target] if node.value is not None else []
     else:
         targets = node.targets if isinstance(node, ast.Assign) else []
-    return [leaf.id for target in targets for leaf in ast.walk(target) if _stored(leaf)]
+    leaves = (leaf for target in targets for leaf in ast.walk(target))
+    return [leaf.id for leaf in leaves if isinstance(leaf, ast.Name) and isinstance(leaf.ctx, ast.Store)]
 
 
 def eager_names(node: ast.AST) -> set[str]:
@@ -59,10 +60,6 @@ def _all_eager(nodes: list[ast.expr] | list[ast.AST]) -> set[str]:
 
 def _defaults(arguments: ast.arguments) -> list[ast.expr]:
     return [*arguments.defaults, *(default for default in arguments.kw_defaults if default is not None)]
-
-
-def _stored(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def _below(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:

@@ -12,7 +12,7 @@ from tito.export.chunks import Chunk, split_chunks
 from tito.export.directives import ExportedCell, ModuleExports
 from tito.export.imports import PACKAGE, Binding, ImportBlock, bindings, is_import
 from tito.export.join import join_chunks
-from tito.export.names import bound_names, needed_names
+from tito.export.names import bound_names, defined_names, needed_names
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,6 @@ def _supply(
 
 def _check_shadowing(module: Module, chunks: Mapping[str, list[Chunk]]) -> None:
     """Refuse one name defined in two targets of a module: in the notebook the second replaces the first."""
-    from tito.export.names import defined_names
-
     seen: dict[str, str] = {}
     for target, items in chunks.items():
         for name in {name for chunk in items for node in chunk.nodes for name in defined_names(node)}:

@@ -21,7 +21,7 @@ CUT = b"\n[... output beyond the limit dropped ...]\n"
 
 @dataclass(frozen=True)
 class ChildResult:
-    """How a child ended. `returncode` is negative for a signal; `truncated` when output beyond the limit was dropped."""
+    """How a child ended. `returncode` is negative for a signal; `truncated`: output beyond the limit was dropped."""
 
     returncode: int
     stdout: str
