@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated, NoReturn
 
 import typer
 
-from tito import console
-from tito.commands import checkpoint, course, data, module, system, train
+from tito import __version__, console
+from tito.commands import checkpoint, course, data, module, system
 from tito.errors import TitoError
 
 INTERRUPTED = 130
+USAGE = 2
 
 app = typer.Typer(
     name="tito",
@@ -26,21 +29,24 @@ app.add_typer(system.app, name="system", help="Check the installation; protect t
 app.add_typer(module.app, name="module", help="Test, export and complete the modules you write.")
 app.add_typer(checkpoint.app, name="checkpoint", help="Ask what your framework can do: “Can I …?”")
 app.add_typer(data.app, name="data", help="Get and check the data sets.")
-app.add_typer(train.app, name="train", help="Train real models with the framework you built.")
 app.add_typer(course.app, name="course", help="Check the course's own files.")
+if find_spec("tito.commands.train"):
+    app.add_typer(
+        import_module("tito.commands.train").app, name="train", help="Train real models with the framework you built."
+    )
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print(f"tito {version('tinytorch')}")
+        print(f"tito {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def tito(
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show tracebacks and full output; may stand anywhere.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show tracebacks and full output; may stand anywhere.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -61,28 +67,31 @@ def _run(arguments: list[str], verbose: bool) -> int:
     try:
         code = app(arguments, prog_name="tito", standalone_mode=False)
     except TitoError as problem:
-        return _fail(str(problem), arguments, verbose)
+        return _fail(str(problem), arguments, verbose, problem.exit_code, problem.detail)
     except typer.Abort:
         return _interrupted()
     except Exception as problem:
-        usage = getattr(problem, "exit_code", None)  # a wrong option or argument; the parser knows how to say it
-        if usage is not None:
-            problem.show()
-            return int(usage)
+        show_usage = getattr(problem, "show", None)  # a wrong option or argument: the parser knows how to say it
+        if show_usage is not None:
+            show_usage()
+            return USAGE
         cause = f"{type(problem).__name__}: {problem}".rstrip(": ")
-        return _fail(f"tito met an error that it did not expect ({cause}); add --verbose to see where.", arguments, verbose)
+        return _fail(
+            f"tito met an error that it did not expect ({cause}); add --verbose to see where.", arguments, verbose
+        )
     if code == INTERRUPTED:
         return _interrupted()
     return code if isinstance(code, int) else 0
 
 
-def _fail(sentence: str, arguments: list[str], verbose: bool) -> int:
+def _fail(sentence: str, arguments: list[str], verbose: bool, code: int = 1, detail: str = "") -> int:
     if verbose:
         traceback.print_exc()
+        print(detail, file=sys.stderr)
     if "--json" in arguments:
         console.json_line({"event": "error", "error": sentence})
     console.error(sentence)
-    return 1
+    return code
 
 
 def _interrupted() -> int:

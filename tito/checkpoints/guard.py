@@ -50,9 +50,11 @@ def check_export(project: Project, course: Course, checkpoint: Checkpoint) -> No
         )
     for module in required_modules(course, checkpoint):
         _check_source(project, manifest, module)
-    if edited := edited_files(project.package_dir):
+    missing = [name for name in manifest.files if not (project.package_dir / name).is_file()]
+    if different := missing or edited_files(project.package_dir):
+        how = "missing" if missing else "changed by hand"
         raise StaleExportError(
-            f"expected {package}/{edited[0]} as it was exported, found it changed by hand: "
+            f"expected {package}/{different[0]} as it was exported, found it {how}: "
             "change the module's source instead, and run `tito module export --all`"
         )
 
@@ -119,5 +121,3 @@ def _hash_checked(cached: Path) -> bool:
     except FileNotFoundError:
         return False
     return header[:4] == importlib.util.MAGIC_NUMBER and int.from_bytes(header[4:8], "little") == HASH_BASED
-
-

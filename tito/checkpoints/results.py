@@ -2,7 +2,7 @@
 
 While the tests run they are written as JSON Lines (report.py writes, `read` reads):
 
-    {"event": "test", "test": "test_matmul", "outcome": "failed", "exception": …, "message": …, "where": …, "seconds": …}
+    {"event": "test", "test": "test_matmul", "outcome": "failed", "exception": …, "message": …, "where": …, …}
     {"event": "end", "exit": 1}                      # missing when the process died
 """
 
@@ -95,11 +95,15 @@ def judge(
     elif ended:
         problem = f"expected {name} to come to its end, found that {ended}: look for a loop that never ends"
     elif status is None:
-        problem = f"expected {name} to come to its end, found that its process died: run `tito checkpoint run --verbose`"
+        problem = (
+            f"expected {name} to come to its end, found that its process died: run `tito checkpoint run --verbose`"
+        )
     elif not results:
         problem = f"expected tests in {checkpoint.file_name}, found that none ran (pytest's exit status {status})"
     elif status != 0 and all(result.outcome == "passed" for result in results):
-        problem = f"expected pytest to end with 0, found {status}: run `tito checkpoint run {checkpoint.number} --verbose`"
+        problem = (
+            f"expected pytest to end with 0, found {status}: run `tito checkpoint run {checkpoint.number} --verbose`"
+        )
     else:
         problem = ""
     return Outcome(checkpoint, results, problem, output, seconds, sources)

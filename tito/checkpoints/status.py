@@ -40,9 +40,7 @@ def checkpoint_statuses(project: Project, course: Course) -> list[Status]:
     ]
 
 
-def _status(
-    course: Course, checkpoint: Checkpoint, record: CheckpointRecord | None, present: dict[str, str]
-) -> Status:
+def _status(course: Course, checkpoint: Checkpoint, record: CheckpointRecord | None, present: dict[str, str]) -> Status:
     if record is None:
         return Status(checkpoint, State.NOT_RUN, None, ())
     required = [module.name for module in guard.required_modules(course, checkpoint)]

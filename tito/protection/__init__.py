@@ -1,9 +1,9 @@
 """Protection of the generated package, on top of what every export does (read-only files, header, manifest).
 
-    hook.py, attributes.py, settings.py   what is added to the user's own files, and taken out again
-    textblock.py, jsonc.py                adding to text and to JSON with comments without touching the rest
-    edits.py                              what was added where (.tito/protection.json)
-    package.py, git.py                    the package's files, and those about to be committed
+hook.py, attributes.py, settings.py   what is added to the user's own files, and taken out again
+textblock.py, jsonc.py                adding to text and to JSON with comments without touching the rest
+edits.py                              what was added where (.tito/protection.json)
+package.py, git.py                    the package's files, and those about to be committed
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ import shlex
 import sys
 from pathlib import Path
 
+from tito.project import Project
 from tito.protection import git, textblock
 from tito.protection.edits import Edit, State, delete, read_text, write_text
-from tito.project import Project
 
 SHELL = re.compile(r"#!\s*(/usr)?/bin/(env\s+(-\S+\s+)*)?(sh|bash|dash|zsh|ksh)\b")
 ASIDE = "pre-commit.before-tinytorch"

@@ -7,7 +7,10 @@ out by cutting text. Nothing is ever written out again from parsed values: what 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+
+STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
 
 
 class JsoncError(ValueError):
@@ -66,9 +69,16 @@ def _object(text: str, brace: int) -> Object:
             raise JsoncError(f"expected : at {_where(text, colon)}")
         value = _skip(text, colon + 1)
         end = _value_end(text, value)
-        members.append(Member(json.loads(text[position:key_end]), position, value, end))
+        members.append(Member(_key(text, position, key_end), position, value, end))
         position = _separator(text, end, "}")
     return Object(brace + 1, tuple(members), position)
+
+
+def _key(text: str, start: int, end: int) -> str:
+    try:
+        return str(json.loads(text[start:end]))
+    except json.JSONDecodeError:
+        raise JsoncError(f"a key has a wrong escape at {_where(text, start)}") from None
 
 
 def _separator(text: str, end: int, closing: str) -> int:
@@ -107,10 +117,10 @@ def _array_end(text: str, position: int) -> int:
 
 
 def _string_end(text: str, position: int) -> int:
-    try:
-        return json.decoder.scanstring(text, position + 1)[1]
-    except json.JSONDecodeError:
-        raise JsoncError(f"a string does not end at {_where(text, position)}") from None
+    found = STRING.match(text, position)
+    if found is None:
+        raise JsoncError(f"a string does not end at {_where(text, position)}")
+    return found.end()
 
 
 def _skip(text: str, position: int) -> int:

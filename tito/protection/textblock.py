@@ -1,7 +1,7 @@
-"""A marked block of lines in a file that belongs to the user: put in without touching a byte of theirs, taken out again.
+"""A marked block of lines in a file that belongs to the user: put in and taken out without touching a byte of theirs.
 
-Pure functions from text to text. The exact inserted text is what `insert` adds; `remove` takes out exactly that, or,
-where the user has edited inside the block, everything between the two markers.
+Pure functions from text to text. `append` and `after_first_line` also return the exact piece that they inserted;
+`remove` takes out that piece, or, where the user has edited inside it, everything from marker to marker.
 """
 
 from __future__ import annotations
