@@ -69,7 +69,7 @@ def load(project: Project) -> Progress:
         kept = _keep_aside(path)
         raise ProjectError(
             f"expected progress in format {FORMAT} in {project.relative(path)}, found a file that cannot be used "
-            f"({type(error).__name__}: {error}): it was kept as {kept.name}, the next command starts with none completed"
+            f"({type(error).__name__}: {error}): it was kept as {kept.name}, run the command again to start afresh"
         ) from error
 
 

@@ -8,19 +8,18 @@ from __future__ import annotations
 import linecache
 import sys
 from pathlib import Path
+from types import ModuleType
 
 
 def main(file: Path, text: str) -> None:
     """Run `text` as `__main__` with the name and the folder of `file`."""
     sys.argv = [str(file)]
     sys.path[0] = str(file.parent)
-    namespace = sys.modules["__main__"].__dict__
-    for name in [name for name in namespace if not name.startswith("__")]:
-        del namespace[name]
-    namespace["__file__"] = str(file)
-    namespace["__doc__"] = None
+    module = ModuleType("__main__")
+    module.__file__ = str(file)
+    sys.modules["__main__"] = module
     linecache.cache[str(file)] = (len(text), None, text.splitlines(keepends=True), str(file))
-    exec(compile(text, str(file), "exec"), namespace)
+    exec(compile(text, str(file), "exec"), module.__dict__)
 
 
 if __name__ == "__main__":
