@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from tito import __version__
@@ -17,7 +18,7 @@ from tito.export.header import module_header, shared_header
 from tito.export.manifest import MANIFEST, ModuleEntry, manifest_bytes
 from tito.export.names import bound_names
 from tito.export.references import check_references
-from tito.export.target import build_targets
+from tito.export.target import Target, build_targets
 from tito.files import decode_source
 
 
@@ -80,27 +81,46 @@ def check_closed(course: Course, modules: Iterable[Module]) -> None:
 
 
 def _add_taught(draft: Draft, course: Course, module: Module, source: ModuleSources) -> None:
-    exports = read_exports(course, module, decode_source(source.dev, module.dev_path))
-    for target in build_targets(module, exports):
-        check_references(course, module, target.text, f"{module.dev_path} ({target.name})")
+    targets, faces = _read_taught(course, module, source.dev)
+    for target in targets:
         path = target.name.replace(".", "/") + ".py"
         draft.add(path, module_header(module, module.dev_path) + target.text, module.name)
         draft.names[target.name] = target.names
         draft.loads[target.name] = module.name
-    draft.faces += exports.faces
+    draft.faces += faces
+
+
+@lru_cache(maxsize=64)
+def _read_taught(course: Course, module: Module, data: bytes) -> tuple[tuple[Target, ...], tuple[FaceRow, ...]]:
+    """A taught file's targets and face rows (kept, for a package is often composed again with one module changed)."""
+    exports = read_exports(course, module, decode_source(data, module.dev_path))
+    targets = build_targets(module, exports)
+    for target in targets:
+        check_references(course, module, target.text, f"{module.dev_path} ({target.name})")
+    return targets, exports.faces
 
 
 def _add_given(draft: Draft, course: Course, module: Module, source: ModuleSources, *, with_faces: bool) -> None:
     for file_name, data in sorted(source.given.items()):
-        path = f"{module.folder_path}/{file_name}"
-        text, faces = read_given(course, module, file_name, decode_source(data, path))
-        check_references(course, module, text, path)
+        text, names, faces = _read_given(course, module, file_name, data)
         origin = given_origin(file_name)
-        draft.add(origin.replace(".", "/") + ".py", module_header(module, path) + text.strip("\n") + "\n", module.name)
-        draft.names[origin] = frozenset(bound_names(text))
+        header = module_header(module, f"{module.folder_path}/{file_name}")
+        draft.add(origin.replace(".", "/") + ".py", header + text.strip("\n") + "\n", module.name)
+        draft.names[origin] = names
         draft.faces += faces if with_faces else ()
     for name, data in sorted(source.assets.items()):
         draft.add(f"assets/{name}", data, module.name)
+
+
+@lru_cache(maxsize=256)
+def _read_given(
+    course: Course, module: Module, file_name: str, data: bytes
+) -> tuple[str, frozenset[str], tuple[FaceRow, ...]]:
+    """A given file's text, the names that it binds, and its face rows."""
+    path = f"{module.folder_path}/{file_name}"
+    text, faces = read_given(course, module, file_name, decode_source(data, path))
+    check_references(course, module, text, path)
+    return text, frozenset(bound_names(text)), faces
 
 
 def _add_shared(draft: Draft, course: Course) -> None:
