@@ -278,7 +278,7 @@ def bind(primitive, *inputs, **params):
                 tensor = x
             x = x._array
         elif isinstance(x, list):
-            tensor = tensor or x[0]
+            tensor = x[0] if tensor is None else tensor
             x = [t._array for t in x]
         arrays.append(x)
     if primitive.promote is not None:
