@@ -1,0 +1,129 @@
+"""`tito train`: train a real model with the framework that was built."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tito.commands.context import project_and_course
+from tito.console import Json
+
+if TYPE_CHECKING:
+    from tito.project import Project
+    from tito.training.runs import Job
+
+INTERRUPTED = 130
+
+app = typer.Typer(no_args_is_help=True)
+
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training images.")]
+Budget = Annotated[
+    float | None, typer.Option("--budget", min=0.05, metavar="MINUTES", help="Fewer epochs, if that many do not fit.")
+]
+Subset = Annotated[int | None, typer.Option("--subset", min=10, metavar="N", help="Train on the first N images only.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Same seed, same weights (default 0).")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", min=2, help="Images in a step.")]
+LearningRate = Annotated[float | None, typer.Option("--lr", min=0.0, help="Highest learning rate of the cycle.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Processors to use (default: all).")]
+Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Folder of the run (default: runs/…).")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run that was stopped, to the same bits.")]
+
+
+@app.command()
+def cifar10(
+    epochs: Epochs = None,
+    budget: Budget = None,
+    subset: Subset = None,
+    seed: Seed = None,
+    batch_size: BatchSize = None,
+    lr: LearningRate = None,
+    threads: Threads = None,
+    output: Output = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Train the reference CNN on CIFAR-10, or on generated images where CIFAR-10 cannot be had."""
+    changes = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
+    around = {"minutes": budget, "subset": subset, "seed": seed, "threads": threads}
+    _train("cifar10", changes, around, output, resume, as_json)
+
+
+@app.command()
+def mnist(
+    epochs: Epochs = None,
+    budget: Budget = None,
+    subset: Subset = None,
+    seed: Seed = None,
+    batch_size: BatchSize = None,
+    lr: LearningRate = None,
+    threads: Threads = None,
+    output: Output = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Train the reference CNN on MNIST, or on scikit-learn's digits where MNIST cannot be had."""
+    changes = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
+    around = {"minutes": budget, "subset": subset, "seed": seed, "threads": threads}
+    _train("mnist", changes, around, output, resume, as_json)
+
+
+def _train(
+    name: str,
+    changes: dict[str, int | float | None],
+    around: dict[str, int | float | None],
+    output: Path | None,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Start or continue a run and show what it reports."""
+    from tito.commands.train_view import view
+    from tito.training.session import check_modules, train
+
+    project, course = project_and_course()
+    check_modules(project, course)
+    given = {key: value for key, value in {**changes, **around}.items() if value is not None}
+    job, folder = _continued(project, name, given, output) if resume else _started(project, name, given, output)
+    stopped = False
+    with closing(train(project, job, folder)) as events, view(project, job, folder, as_json) as show:
+        for event in events:
+            stopped = event["event"] in ("stopped", "killed")
+            show(event)
+    if stopped:
+        raise SystemExit(INTERRUPTED)
+
+
+def _started(
+    project: Project, name: str, given: dict[str, int | float], output: Path | None
+) -> tuple[Job, Path]:
+    from tito.training.recipes import adjusted, recipe
+    from tito.training.runs import Job, new_run, processors
+
+    around = {"seed": 0, "threads": processors(), **given}
+    job = Job(
+        recipe=adjusted(recipe(name), given),
+        seed=int(around["seed"]),
+        threads=int(around["threads"]),
+        subset=int(around["subset"]) if "subset" in around else None,
+        minutes=around.get("minutes"),
+    )
+    return job, new_run(project, job, output)
+
+
+def _continued(
+    project: Project, name: str, given: dict[str, int | float], output: Path | None
+) -> tuple[Job, Path]:
+    from tito.errors import UsageError
+    from tito.training.runs import read_job, unfinished_run
+
+    if given:
+        raise UsageError(
+            f"expected --resume without new settings, found {', '.join(sorted(given))}: a run that goes on keeps its own"
+        )
+    folder = unfinished_run(project, name, output)
+    job = read_job(folder)
+    if job.recipe.name != name:
+        raise UsageError(f"expected a run of {name} in {folder}, found one of {job.recipe.name}: use `tito train {job.recipe.name}`")
+    return job, folder

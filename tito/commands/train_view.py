@@ -1,0 +1,163 @@
+"""How a training run looks: a live progress bar on a terminal, plain lines in a pipe, JSON Lines on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tito.console import is_terminal, json_line, rich_console, say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from tito.project import Project
+    from tito.training.runs import Job
+
+Event = dict[str, Any]
+Show = Callable[[Event], None]
+
+
+@contextmanager
+def view(project: Project, job: Job, folder: Path, as_json: bool) -> Iterator[Show]:
+    """A function that shows one event; on a terminal the progress bar stands as long as the context."""
+    place = project.relative(folder)
+    if as_json:
+        yield lambda event: _show_json(event, place)
+    elif is_terminal():
+        with _progress() as bar:
+            yield _Live(bar, job, place)
+    else:
+        yield _Lines(job, place)
+
+
+def _show_json(event: Event, place: str) -> None:
+    """Every event but the single steps; the last line is the result."""
+    if event["event"] not in ("step", "download"):
+        json_line({**event, "folder": place} if event["event"] in ("result", "stopped", "killed") else event)
+
+
+class _Lines:
+    """One line for each thing worth knowing."""
+
+    def __init__(self, job: Job, place: str) -> None:
+        self.job, self.place = job, place
+
+    def __call__(self, event: Event) -> None:
+        """Show one event; kinds that have no line are passed over."""
+        show = getattr(self, event["event"], None)
+        if show is not None:
+            show(event)
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print one line."""
+        say((text, style) if style else text)
+
+    def data(self, event: Event) -> None:
+        """Which images, and why these."""
+        self.say(f"Data: {event['title']}, {event['train']:,} images to train on, {event['test']:,} to test on.")
+        if event["why"]:
+            self.say(f"  {event['why']}", "yellow")
+
+    def baseline(self, event: Event) -> None:
+        """What comparing pixels achieves."""
+        self.say(f"To beat: {event['accuracy']:.1%}, the accuracy of {event['k']} nearest neighbours, pixel by pixel.")
+
+    def notice(self, event: Event) -> None:
+        """A sentence of the child's."""
+        self.say(event["message"], "yellow")
+
+    def plan(self, event: Event) -> None:
+        """The network and how long it will be trained."""
+        count = _count(event["epochs"], "epoch")
+        self.say(
+            f"Network: {event['network']}, {event['parameters']:,} parameters. {count} of {event['steps']} steps on "
+            f"{_count(self.job.threads, 'thread')}, {event['optimizer']}."
+        )
+        if event["why"]:
+            self.say(f"  {event['why']}")
+        if event["start"]:
+            self.say(f"Continuing after step {event['start']:,}.")
+
+    def epoch(self, event: Event) -> None:
+        """What one epoch brought."""
+        self.say(
+            f"Epoch {event['epoch']}/{event['epochs']}: loss {event['train_loss']:.3f}, training accuracy "
+            f"{event['train_accuracy']:.1%}, test accuracy {event['test_accuracy']:.1%} ({event['seconds']:.0f} s)"
+        )
+
+    def stopped(self, event: Event) -> None:
+        """Where it stopped and how to go on."""
+        name, after = self.job.recipe.name, f"after step {event['step']:,} of {event['steps']:,}" if event["steps"] else "before the first step"
+        self.say(f"Stopped {after}. Everything is saved in {self.place}.", "bold")
+        self.say(f"Continue with: tito train {name} --resume --output {self.place}")
+
+    def killed(self, event: Event) -> None:
+        """Ended the hard way."""
+        self.say(f"Ended at once; what was saved last is in {self.place}.", "bold")
+        self.say(f"Continue with: tito train {self.job.recipe.name} --resume --output {self.place}")
+
+    def result(self, event: Event) -> None:
+        """Loss curve, confusion matrix, accuracy, files."""
+        from tito.training.charts import confusion, curve
+
+        self.say("\nTraining loss, step by step")
+        for line in curve(event["losses"]):
+            self.say(line)
+        self.say("\nConfusion matrix on the test images")
+        for line in confusion(event["confusion"], event["classes"]):
+            self.say(line)
+        self.say(f"\nTest accuracy: {event['test_accuracy']:.2%} on {event['test']:,} images of {event['title']}", "bold green")
+        if event["baseline"] is not None:
+            self.say(f"Nearest neighbours: {event['baseline']:.2%}")
+        self.say(f"{event['seconds']:.0f} s in all, {event['epoch_seconds']:.1f} s an epoch.")
+        self.say(f"Files in {self.place}: {', '.join(event['files'])}")
+
+
+class _Live(_Lines):
+    """The same lines above a progress bar with the present loss and accuracy."""
+
+    def __init__(self, bar: Progress, job: Job, place: str) -> None:
+        super().__init__(job, place)
+        self.bar, self.task = bar, bar.add_task("Starting", total=None, metrics="")
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print one line above the bar."""
+        self.bar.console.print(text, style=style or None, markup=False, highlight=False, soft_wrap=True)
+
+    def download(self, event: Event) -> None:
+        """Bytes that have come."""
+        done, total = event["done"] / 2**20, event["total"] / 2**20
+        self.bar.update(
+            self.task, description=f"Fetching {event['file']}", completed=done, total=total, metrics=f"{done:.0f} MB"
+        )
+
+    def step(self, event: Event) -> None:
+        """Loss, accuracy and learning rate at this step."""
+        metrics = f"loss {event['loss']:.3f}  accuracy {event['accuracy']:.1%}  lr {event['lr']:.4f}"
+        name = f"Epoch {event['epoch']}/{event['epochs']}"
+        self.bar.update(self.task, description=name, completed=event["step"], total=event["steps"], metrics=metrics)
+
+    def result(self, event: Event) -> None:
+        """The report, without the bar."""
+        self.bar.update(self.task, visible=False)
+        super().result(event)
+
+
+def _progress() -> Progress:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[metrics]}"),
+        TimeRemainingColumn(),
+        console=rich_console(),
+        transient=True,
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

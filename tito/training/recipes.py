@@ -1,0 +1,98 @@
+"""What `tito train` trains, and how: numbers only, so that a run can be written down and repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from tito.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A data set, a network and the settings it is trained with.
+
+    `fallback`: the embedded data set that stands in when the real one cannot be had, with its own numbers of images.
+    `lr` is the highest learning rate of a one-cycle schedule; it is reached after `warmup` of all steps. `crop`: pixels
+    by which a training image is shifted at most (0: none). `flip`: whether it may be mirrored. `check_every`: steps
+    after which the training state is saved, so that a killed run loses no more than that.
+    """
+
+    name: str
+    title: str
+    dataset: str
+    network: str
+    fallback: str
+    fallback_train: int
+    fallback_test: int
+    epochs: int
+    batch_size: int
+    lr: float
+    momentum: float
+    weight_decay: float
+    label_smoothing: float
+    warmup: float
+    crop: int
+    flip: bool
+    save_every: int = 200
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        # Five epochs of SGD with Nesterov momentum and one learning-rate cycle (Smith and Topin, "Super-convergence",
+        # 2018). The numbers were found on the 50,000 real images: see docs/decisions/0009-the-cifar10-recipe.md.
+        Recipe(
+            name="cifar10",
+            title="CIFAR-10",
+            dataset="cifar10",
+            network="SmallCNN",
+            fallback="synthetic",
+            fallback_train=10_000,
+            fallback_test=2_000,
+            epochs=5,
+            batch_size=128,
+            lr=0.1,
+            momentum=0.9,
+            weight_decay=5e-4,
+            label_smoothing=0.1,
+            warmup=0.3,
+            crop=2,
+            flip=True,
+        ),
+        # Digits must not be mirrored, and lie well centred: no augmentation.
+        Recipe(
+            name="mnist",
+            title="MNIST",
+            dataset="mnist",
+            network="SmallCNN",
+            fallback="digits",
+            fallback_train=1_437,
+            fallback_test=360,
+            epochs=2,
+            batch_size=128,
+            lr=0.1,
+            momentum=0.9,
+            weight_decay=5e-4,
+            label_smoothing=0.0,
+            warmup=0.3,
+            crop=0,
+            flip=False,
+        ),
+    )
+}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe called `name`. Raises UsageError with the known names."""
+    if name not in RECIPES:
+        raise UsageError(f"expected a recipe out of {', '.join(RECIPES)}, found {name!r}: see `tito train --help`")
+    return RECIPES[name]
+
+
+def adjusted(base: Recipe, given: Mapping[str, int | float]) -> Recipe:
+    """The recipe with those of its numbers replaced that were given; other settings of a run are passed over."""
+    own = {field.name for field in fields(base)}
+    changes: dict[str, Any] = {key: value for key, value in given.items() if key in own}
+    return replace(base, **changes)

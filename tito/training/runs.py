@@ -1,0 +1,142 @@
+"""The folder of a run: what was asked for, the training state, the results.
+
+    runs/cifar10-001/
+        run.json             the job: recipe and settings; all that decides the weights
+        plan.json            what the child decided before the first step: data, epochs
+        state.safetensors    the training state at the last save
+        model.safetensors    the trained network
+        result.json          accuracy, times, history, confusion matrix: its presence means that the run is finished
+        *.png                the same as pictures, if matplotlib is installed
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tito.errors import ProjectError, UsageError
+from tito.files import atomic_write
+from tito.project import Project
+from tito.training.recipes import Recipe
+
+RUN, PLAN, RESULT = "run.json", "plan.json", "result.json"
+STATE, MODEL = "state.safetensors", "model.safetensors"
+LOCK = ".lock"
+MAX_RUNS = 999
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that decides a run. `minutes`: as many epochs as fit, at most the recipe's. `subset`: training images used."""
+
+    recipe: Recipe
+    seed: int
+    threads: int
+    subset: int | None = None
+    minutes: float | None = None
+
+
+def new_run(project: Project, job: Job, output: Path | None) -> Path:
+    """Make the folder of a new run, with its job in it; return the folder. Raises UsageError, ProjectError."""
+    folder = _numbered(project, job.recipe.name) if output is None else _chosen(output)
+    atomic_write(folder / RUN, json.dumps({"format": 1, **asdict(job)}, indent=2) + "\n")
+    return folder
+
+
+def _numbered(project: Project, name: str) -> Path:
+    """Make runs/<name>-<the next free number>."""
+    taken = [int(path.name.rsplit("-", 1)[1]) for path in _numbered_runs(project, name)]
+    for number in range(max(taken, default=0) + 1, MAX_RUNS + 1):
+        folder = runs_dir(project) / f"{name}-{number:03d}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue  # another run started at the same moment
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        return folder
+    raise ProjectError(f"expected fewer than {MAX_RUNS} runs in {runs_dir(project)}: remove old ones")
+
+
+def _chosen(output: Path) -> Path:
+    """Make the folder that the user named; it must not hold a run already."""
+    folder = output.resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        occupied = any(folder.iterdir())
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    if occupied:
+        raise UsageError(
+            f"expected {output} to be empty or new, found files in it: choose another folder, or continue the run that "
+            f"lies there with --resume --output {output}"
+        )
+    return folder
+
+
+def _unwritable(folder: Path, error: OSError) -> UsageError:
+    return UsageError(f"expected to make the folder {folder}, found: {error.strerror}: choose another with --output")
+
+
+def runs_dir(project: Project) -> Path:
+    """The folder that holds every run for which none was named."""
+    return project.root / "runs"
+
+
+def _numbered_runs(project: Project, name: str) -> list[Path]:
+    """The runs of a recipe, oldest first."""
+    found = [path for path in runs_dir(project).glob(f"{name}-*") if path.name.removeprefix(f"{name}-").isdecimal()]
+    return sorted(found, key=lambda path: int(path.name.rsplit("-", 1)[1]))
+
+
+def unfinished_run(project: Project, name: str, output: Path | None) -> Path:
+    """The run to continue: the one in `output`, else the newest unfinished one of the recipe. Raises UsageError."""
+    if output is None:
+        open_runs = [folder for folder in _numbered_runs(project, name) if not is_finished(folder)]
+        if not open_runs:
+            raise UsageError(
+                f"expected an unfinished run of {name} in {runs_dir(project)}, found none: start one with "
+                f"`tito train {name}`"
+            )
+        return open_runs[-1]
+    folder = output.resolve()
+    if not (folder / RUN).is_file():
+        raise UsageError(f"expected a run in {output}, found no {RUN} there: name the folder that the run reported")
+    if is_finished(folder):
+        raise UsageError(f"expected an unfinished run in {output}, found a finished one: its results are in {RESULT}")
+    return folder
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run has come to its end."""
+    return (folder / RESULT).is_file()
+
+
+def read_job(folder: Path) -> Job:
+    """The job of a run. Raises ProjectError if its file is damaged."""
+    path = folder / RUN
+    try:
+        row = json.loads(path.read_bytes())
+        if row.pop("format") != 1:
+            raise ValueError("an unknown format")
+        return Job(**{**row, "recipe": Recipe(**row["recipe"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ProjectError(
+            f"expected {path} as tito wrote it, found it damaged ({error}): start a new run with `tito train`"
+        ) from error
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """A JSON object that the child wrote (plan or result); None if it is not there."""
+    if not path.is_file():
+        return None
+    record: dict[str, Any] = json.loads(path.read_bytes())
+    return record
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
