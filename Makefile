@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TESTS  ?=
-TRAIN  ?= cifar10 --minutes 12
+TRAIN  ?= cifar10 --budget 12
 
 .PHONY: setup run test check lock clean
 
@@ -30,7 +30,7 @@ run: $(STAMP)
 	$(BIN)/tito train $(TRAIN)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --timeout=900 $(TESTS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated, NoReturn
 
 import typer
 
 from tito import __version__, console
-from tito.commands import checkpoint, course, data, module, system
+from tito.commands import checkpoint, course, data, module, system, train
 from tito.errors import TitoError
 
 INTERRUPTED = 130
@@ -29,11 +27,8 @@ app.add_typer(system.app, name="system", help="Check the installation; protect t
 app.add_typer(module.app, name="module", help="Test, export and complete the modules you write.")
 app.add_typer(checkpoint.app, name="checkpoint", help="Ask what your framework can do: “Can I …?”")
 app.add_typer(data.app, name="data", help="Get and check the data sets.")
+app.add_typer(train.app, name="train", help="Train real models with the framework you built.")
 app.add_typer(course.app, name="course", help="Check the course's own files.")
-if find_spec("tito.commands.train"):
-    app.add_typer(
-        import_module("tito.commands.train").app, name="train", help="Train real models with the framework you built."
-    )
 
 
 def _print_version(wanted: bool) -> None:

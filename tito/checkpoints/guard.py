@@ -74,24 +74,27 @@ def _check_source(project: Project, manifest: Manifest, module: Module) -> None:
         )
 
 
-def check_imports(project: Project) -> None:
-    """Every imported `tinytorch` module must be a file of the project's package that the manifest names.
+class ImportGuard:
+    """Every imported `tinytorch` module must be a file of the project's package that the manifest names."""
 
-    Raises StaleExportError naming the module that came from elsewhere.
-    """
-    manifest = read_manifest(project.package_dir)
-    known = set(manifest.files) if manifest else set()
-    for name, module in sorted(sys.modules.items()):
-        if name != "tinytorch" and not name.startswith("tinytorch."):
-            continue
-        origin = getattr(module, "__file__", None)
-        path = Path(origin).resolve() if origin else None
-        package = project.package_dir.resolve()
-        if path is None or not path.is_relative_to(package) or path.relative_to(package).as_posix() not in known:
-            raise StaleExportError(
-                f"expected {name} from the package exported to {project.package_dir}, found it imported from "
-                f"{origin or 'nowhere'}: run the checkpoint by `tito checkpoint test`"
-            )
+    def __init__(self, project: Project) -> None:
+        manifest = read_manifest(project.package_dir)
+        self._package = project.package_dir.resolve()
+        self._known = {self._package / name for name in manifest.files} if manifest else set()
+        self._seen: dict[str, str | None] = {}  # modules that were found in order, with their file
+
+    def check(self) -> None:
+        """Look at what is imported now. Raises StaleExportError naming a module that came from elsewhere."""
+        for name in [name for name in sys.modules if name == "tinytorch" or name.startswith("tinytorch.")]:
+            origin = getattr(sys.modules[name], "__file__", None)
+            if name in self._seen and self._seen[name] == origin:
+                continue
+            if origin is None or Path(origin).resolve() not in self._known:
+                raise StaleExportError(
+                    f"expected {name} from the package exported to {self._package}, found it imported from "
+                    f"{origin or 'nowhere'}: run the checkpoint by `tito checkpoint test`"
+                )
+            self._seen[name] = origin
 
 
 def refresh_bytecode(project: Project) -> None:

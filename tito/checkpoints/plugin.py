@@ -67,6 +67,7 @@ class CheckpointModule(pytest.Module):
     def __init__(self, *, project: Project, **rest: Any) -> None:
         super().__init__(**rest)
         self.project = project
+        self.imports: guard.ImportGuard | None = None
 
     def collect(self) -> Any:
         """The tests of the file, or the refusal. The package's folder comes first on sys.path from here on."""
@@ -77,6 +78,7 @@ class CheckpointModule(pytest.Module):
             if sys.path[0] != root:
                 sys.path.insert(0, root)
             guard.refresh_bytecode(self.project)
+            self.imports = guard.ImportGuard(self.project)
         except TitoError as problem:
             return [Refusal.from_parent(self, name="exported_from_present_source", sentence=str(problem))]
         return super().collect()
@@ -104,9 +106,9 @@ def _object_under_test(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def _check_imports(module: CheckpointModule | None) -> None:
-    if module is None:
+    if module is None or module.imports is None:
         return
     try:
-        guard.check_imports(module.project)
+        module.imports.check()
     except guard.StaleExportError as problem:
         pytest.fail(str(problem), pytrace=False)

@@ -69,6 +69,7 @@ def environment(project: Project) -> dict[str, str]:
         "PYTHONOPTIMIZE": "",
         "PYTEST_ADDOPTS": "",
         "PYTEST_PLUGINS": "",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
 
 

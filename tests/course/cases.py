@@ -1,0 +1,82 @@
+"""The wrong solutions of the course: every solution replaced by its stub, and the mutants under tests/mutants/."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from tito.course.cells import parse_cells
+from tito.course.model import Course, Module, load_course
+from tito.course.solutions import find_regions, stub_out
+from tito.course.sources import read_dev
+from tito.project import Project, find_project
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Stub:
+    """One solution of `module` replaced by its stub; `source` is the module's whole text with it."""
+
+    module: Module
+    qualname: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.module.name}-{self.qualname}"
+
+    def is_named_in(self, text: str) -> bool:
+        """Whether a failure's message names the function: `Linear.forward`, `forward`, or `Linear` for `__init__`."""
+        owner, _, function = self.qualname.rpartition(".")
+        names = [self.qualname, function, *([owner] if owner and function.startswith("__") else [])]
+        return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in names)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A plausible wrong solution; the checkpoint's failure must contain `message`."""
+
+    module: Module
+    name: str
+    source: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.module.name}-{self.name}"
+
+
+def the_course() -> tuple[Project, Course]:
+    """This repository's own project and course."""
+    project = find_project(ROOT)
+    return project, load_course(project)
+
+
+def solved_source(project: Project, module: Module) -> str:
+    """The module's text with all its solutions."""
+    return read_dev(project, module).decode("utf-8")
+
+
+def stubs(project: Project, module: Module) -> list[Stub]:
+    """Every solution of the module as a stub, in file order."""
+    source = solved_source(project, module)
+    regions = find_regions(source, module.dev_path)
+    return [Stub(module, region.qualname, stub_out(source, region)) for region in regions]
+
+
+def mutants(project: Project, module: Module) -> list[Mutant]:
+    """The module's mutants. A row that does not apply exactly once is a mistake in its file."""
+    path = project.root / "tests" / "mutants" / f"{module.name}.toml"
+    source = solved_source(project, module)
+    cells = {cell.grade_id: cell for cell in parse_cells(source, module.dev_path)}
+    rows = tomllib.loads(path.read_text(encoding="utf-8"))["mutant"] if path.is_file() else []
+    return [_mutant(path, module, source, cells[row["cell"]].source, row) for row in rows]
+
+
+def _mutant(path: Path, module: Module, source: str, cell: str, row: dict[str, str]) -> Mutant:
+    for text, where in ((cell, row["find"]), (source, cell)):
+        if text.count(where) != 1:
+            raise ValueError(f"{path.name}, {row['name']}: {where[:60]!r} stands {text.count(where)} times, not once")
+    changed = source.replace(cell, cell.replace(row["find"], row["replace"]))
+    return Mutant(module, row["name"], changed, row["message"])

@@ -1,0 +1,31 @@
+"""A plausible wrong solution fails the checkpoint, with a message that names the misconception."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+
+import pytest
+
+from tests.course.cases import Mutant, mutants, the_course
+from tests.course.examiner import Verdict
+
+PROJECT, COURSE = the_course()
+MUTANTS = {module.name: mutants(PROJECT, module) for module in COURSE.modules}
+AT_LEAST = 3
+
+
+@pytest.mark.parametrize("route", ["checkpoint"])
+@pytest.mark.parametrize("case", [mutant for each in MUTANTS.values() for mutant in each], ids=str)
+def test_mutant_fails_its_checkpoint(
+    case: Mutant, route: str, verdicts: Mapping[tuple[str, str], Future[Verdict]]
+) -> None:
+    verdict = verdicts[route, str(case)].result()
+    assert verdict.failures, f"{case} passes its checkpoint ({verdict})"
+    text = "\n".join(failure.message for failure in verdict.failures)
+    assert case.message in text, f"{case}: expected {case.message!r} in a failure's message, found:\n{verdict}"
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_module_has_mutants(name: str) -> None:
+    assert len(MUTANTS[name]) >= AT_LEAST, f"{name}: {len(MUTANTS[name])} mutants in tests/mutants, not {AT_LEAST}"

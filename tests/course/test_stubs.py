@@ -1,0 +1,48 @@
+"""A solution that is not written is noticed, by every route, with a message that names the function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+
+import pytest
+
+from tests.course.cases import Stub, solved_source, stubs, the_course
+from tests.course.examiner import Examiner, Verdict
+
+PROJECT, COURSE = the_course()
+STUBS = {module.name: stubs(PROJECT, module) for module in COURSE.modules}
+EVERY_STUB = [stub for each in STUBS.values() for stub in each]
+ONE_STUB_A_MODULE = [each[len(each) // 2] for each in STUBS.values()]
+EXPECTED = ("AssertionError", "NotImplementedError")
+
+
+def assert_noticed(stub: Stub, verdict: Verdict) -> None:
+    """Some test failed as a test does, and said the function's name; nothing failed for lack of an import."""
+    assert verdict.failures, f"{stub}: nothing fails when it is not implemented ({verdict})"
+    named = [f for f in verdict.failures if f.exception in EXPECTED and stub.is_named_in(f.message)]
+    assert named, f"{stub}: no failure names {stub.qualname}:\n{verdict}"
+    imports = [f for f in verdict.failures if f.exception in ("ImportError", "ModuleNotFoundError", "")]
+    assert not imports, f"{stub}: a failed import hides the reason:\n{verdict}"
+
+
+@pytest.mark.parametrize("case", EVERY_STUB, ids=str)
+@pytest.mark.parametrize("route", ["module_tests", "checkpoint"])
+def test_stub_is_noticed(route: str, case: Stub, verdicts: Mapping[tuple[str, str], Future[Verdict]]) -> None:
+    assert_noticed(case, verdicts[route, str(case)].result())
+
+
+@pytest.mark.parametrize("case", ONE_STUB_A_MODULE, ids=str)
+@pytest.mark.parametrize("route", ["command", "file", "notebook"])
+def test_stub_is_noticed_beside_the_solved_package(
+    route: str, case: Stub, verdicts: Mapping[tuple[str, str], Future[Verdict]]
+) -> None:
+    assert_noticed(case, verdicts[route, str(case)].result())
+
+
+@pytest.mark.parametrize("name", STUBS)
+@pytest.mark.parametrize("route", ["module_tests", "checkpoint"])
+def test_solved_module_passes(route: str, name: str, examiner: Examiner) -> None:
+    module = COURSE.module(name)
+    verdict = examiner.submit(route, module, solved_source(PROJECT, module)).result()
+    assert verdict.passed, f"{name} does not pass by {route}:\n{verdict}"
