@@ -229,7 +229,9 @@ class Timer:
     def __enter__(self) -> "Timer":
         """Start.
 
-        TASK: read the clock into `self.start` and return the timer itself (it becomes `t` in `as t`).
+        TASK: note the time of the start, and return the timer itself (it becomes `t` in `as t`).
+        APPROACH: call `self.clock()`, keep the result in `self.start`, return self.
+        EXAMPLE: the clock shows 10.0 -> start == 10.0
         """
         ### BEGIN SOLUTION
         self.start = self.clock()
@@ -240,6 +242,7 @@ class Timer:
         """Stop; called also when the block raised an error.
 
         TASK: set `self.seconds` to the time since the start. Return nothing: returning True would swallow the error.
+        APPROACH: read the clock again and subtract.
         EXAMPLE: started at 10.0 and stopped at 12.5 -> seconds == 2.5
         """
         ### BEGIN SOLUTION
@@ -480,26 +483,58 @@ peak from an outer one. One price: while the meter runs, every allocation is slo
 the same run.
 """
 
+# %% nbgrader={"grade": false, "grade_id": "setup-memory-trace", "locked": true, "schema_version": 3, "solution": false, "task": false}
+#| export
+class MemoryTrace:
+    """The bookkeeping under `MemoryMeter`: switches tracemalloc on and off, and lets traces be nested."""
+
+    _running: ClassVar[list["MemoryTrace"]] = []  # outermost first
+    _highest, _started_tracing = 0, False
+
+    def _begin(self) -> None:
+        """Switch tracing on if nobody did, and start a new peak."""
+        self._started_tracing = not tracemalloc.is_tracing()
+        if self._started_tracing:
+            tracemalloc.start()
+        self._share_peak()
+        MemoryTrace._running.append(self)
+        self._highest = 0
+
+    def _end(self) -> tuple[int, int]:
+        """(bytes in use now, highest since `_begin`); switches tracing off again if `_begin` switched it on."""
+        self._share_peak()
+        now, _ = tracemalloc.get_traced_memory()
+        MemoryTrace._running.remove(self)
+        if self._started_tracing:
+            tracemalloc.stop()
+        return now, self._highest
+
+    @staticmethod
+    def _share_peak() -> None:
+        """Hand the peak so far to every running trace, then let a new one begin."""
+        _, highest = tracemalloc.get_traced_memory()
+        for trace in MemoryTrace._running:
+            trace._highest = max(trace._highest, highest)
+        tracemalloc.reset_peak()
+
 # %% nbgrader={"grade": false, "grade_id": "setup-memory-meter", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
-class MemoryMeter:
+class MemoryMeter(MemoryTrace):
     """Measures the memory that a block of code allocates.
 
     Use: `with MemoryMeter() as m: work()`, afterwards `m.peak`, the most that was in use at once, and `m.kept`, what is
     still in use at the end: both in bytes, counted from the start of the block.
     """
 
-    _running: ClassVar[list["MemoryMeter"]] = []  # outermost first
-
     def __init__(self):
         self.before, self.peak, self.kept = 0, 0, 0
-        self._highest, self._started_tracing = 0, False
 
     def __enter__(self) -> "MemoryMeter":
         """Start.
 
         TASK: note in `self.before` how many bytes are in use now, and return the meter itself.
-        APPROACH: `now, highest = tracemalloc.get_traced_memory()`
+        APPROACH: `now, highest = tracemalloc.get_traced_memory()` gives both numbers; you need the first.
+        EXAMPLE: 100 bytes are in use -> before == 100
         """
         self._begin()
         ### BEGIN SOLUTION
@@ -511,6 +546,7 @@ class MemoryMeter:
         """Stop.
 
         TASK: set `self.peak` and `self.kept`, both relative to `self.before`. Return nothing.
+        APPROACH: subtract `self.before` from the highest number for the peak, and from the number now for the rest.
         EXAMPLE: 100 bytes before, at most 900 within, 300 now -> peak == 800, kept == 200
         """
         now, highest = self._end()
@@ -518,32 +554,6 @@ class MemoryMeter:
         self.peak = highest - self.before
         self.kept = now - self.before
         ### END SOLUTION
-
-    def _begin(self) -> None:
-        """Switch tracing on if nobody did, and start a new peak."""
-        self._started_tracing = not tracemalloc.is_tracing()
-        if self._started_tracing:
-            tracemalloc.start()
-        self._share_peak()
-        MemoryMeter._running.append(self)
-        self._highest = 0
-
-    def _end(self) -> tuple[int, int]:
-        """(bytes in use now, highest since this meter began); switches tracing off if this meter switched it on."""
-        self._share_peak()
-        now, _ = tracemalloc.get_traced_memory()
-        MemoryMeter._running.remove(self)
-        if self._started_tracing:
-            tracemalloc.stop()
-        return now, self._highest
-
-    @staticmethod
-    def _share_peak() -> None:
-        """Hand the peak so far to every running meter, then let a new one begin."""
-        _, highest = tracemalloc.get_traced_memory()
-        for meter in MemoryMeter._running:
-            meter._highest = max(meter._highest, highest)
-        tracemalloc.reset_peak()
 
     def __repr__(self) -> str:
         return f"MemoryMeter(peak {format_bytes(self.peak)}, kept {format_bytes(self.kept)})"
@@ -630,7 +640,8 @@ def blas_name() -> str:
 def environment_report() -> dict:
     """On which machine, with which software: everything that a reader of your measurements has to know.
 
-    TASK: return a dictionary with exactly these keys:
+    TASK: return a dictionary with exactly these keys.
+    APPROACH: one entry a line, in this order; the right column says what to call:
       python    version, e.g. "3.11.14"               platform.python_version()
       platform  operating system, one line            platform.platform()
       machine   processor family, e.g. "x86_64"       platform.machine()
@@ -815,7 +826,7 @@ Python line, so a timer must wait for the device (`torch.cuda.synchronize`) or i
 MLPerf, the industry's benchmark, goes further: it fixes the task, the target accuracy and the data, and measures the
 time until the target is reached. A fast step that learns nothing is worth nothing. Module 14 returns to this.
 
-### Comprehensive test
+## Comprehensive test
 
 Everything together, as the later modules will use it.
 """
