@@ -1,0 +1,299 @@
+"""The graph that the backward pass walks: nodes, edges, and the values that gradient rules need.
+
+The graph hangs on the output tensors and is freed with them. An edge leads from a node to what made one of its inputs: a pair
+(target, index), the target being another Node, or the leaf tensor itself; None where no gradient is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from tinytorch.core.engine import NON_DIFFERENTIABLE, SERVICES, VJPS, GradientError, Primitive, Rule, TensorBase, mutated, wrap
+from tinytorch.given.mutation import rule_of
+from tinytorch.given.storage import DETACHED
+
+FRAME: ContextVar[Any] = ContextVar("tinytorch_checkpoint_frame", default=None)     # see checkpointing: who keeps what nodes save
+
+
+class Node:
+    """One recorded operation.
+
+    inputs, outputs: its tensors; only their edges, shapes and dtypes are kept. backward: `backward(node, gradients)` returns one
+    gradient (or None) for each input. saved: whatever backward needs. primitive, params: what was executed, if it was a primitive.
+    """
+
+    __slots__ = ("edges", "metas", "backward", "saved", "primitive", "params", "rule", "hooks", "retained", "label", "__weakref__")
+
+    def __init__(
+        self, inputs: Any, outputs: Any, backward: Callable | None, saved: Any = (), primitive: Primitive | None = None,
+        params: dict | None = None, rule: Rule | None = None, label: str | None = None,
+    ):
+        edges: list[tuple | None] = []
+        for x in inputs:
+            if isinstance(x, TensorBase) and x._requires_grad:
+                edges.append((x, 0) if x._node is None else (x._node, x._index))
+            else:
+                edges.append(None)
+        self.edges, self.backward, self.saved = edges, backward, saved
+        self.primitive, self.params, self.rule, self.label = primitive, params, rule, label
+        self.hooks = self.retained = None
+        metas = []
+        for index, output in enumerate(outputs):
+            dtype = output._array.dtype
+            metas.append((output._array.shape, dtype))
+            if dtype.kind == "f":
+                output._requires_grad, output._node, output._index = True, self, index
+        self.metas = metas
+
+    @property
+    def name(self) -> str:
+        """What error messages and `repr` call this operation."""
+        return self.label or self.primitive.name
+
+    def release(self) -> None:
+        """Let the saved values go. A node that saved nothing can be walked again."""
+        if self.saved:
+            self.saved, self.backward = (), None
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+def edge_of(tensor: Any) -> tuple:
+    """Return the edge that leads to a tensor."""
+    return (tensor, 0) if tensor._node is None else (tensor._node, tensor._index)
+
+
+def meta_of(edge: tuple) -> tuple:
+    """Return (shape, dtype) of the tensor that an edge leads to."""
+    target, index = edge
+    return target.metas[index] if isinstance(target, Node) else (target.shape, target.dtype)
+
+
+# ---- what a rule keeps -------------------------------------------------------------------------------------------------
+
+
+def keep(rule: Rule, primitive: Primitive, inputs: tuple, outputs: tuple) -> tuple:
+    """Return the values that `rule` saves, each with the version of its storage.
+
+    An output is kept as (array, storage, position): keeping the tensor would make a cycle node → output → node.
+    Of a primitive with any number of inputs (cat) the shapes are kept. In a checkpointed part a promise takes their place.
+    """
+    frame = FRAME.get()
+    return _kept(rule, primitive, inputs, outputs) if frame is None else frame.saved(lambda: _kept(rule, primitive, inputs, outputs))
+
+
+def _kept(rule: Rule, primitive: Primitive, inputs: tuple, outputs: tuple) -> tuple:
+    if len(inputs) != len(primitive.inputs):
+        return tuple(x.shape for x in inputs)
+    kept = []
+    for _, is_input, position in rule.kept_by(primitive):
+        if is_input:
+            value = inputs[position]
+            kept.append((value, value._storage.version if isinstance(value, TensorBase) else 0))
+        else:
+            output = outputs[position]
+            kept.append(((output._array, output._storage, position), output._storage.version))
+    return tuple(kept)
+
+
+class Saved:
+    """What a gradient rule sees: `saved.x` is the kept input, output or residual of that name, refused if overwritten since.
+
+    needs[i]: whether input i needs a gradient. shape(name), dtype(name): of an input that does. shapes: of all inputs of a
+    primitive with any number of them.
+    """
+
+    def __init__(self, node: Node):
+        if node.saved and not isinstance(node.saved, tuple):
+            node.saved = node.saved.resolve()
+        self._node = node
+        self.needs = tuple(edge is not None for edge in node.edges)
+
+    def __getattr__(self, name: str) -> Any:
+        node = self._node
+        for (kept_name, is_input, _), (value, version) in zip(node.rule.kept_by(node.primitive), node.saved, strict=True):
+            if kept_name == name:
+                return self._input(name, value, version) if is_input else self._output(name, value, version)
+        raise GradientError(f"The rule of {node.name} reads saved.{name}, but saves only {node.rule.saves}. Add it to `saves`.")
+
+    def _input(self, name: str, value: Any, version: int) -> Any:
+        if isinstance(value, TensorBase):
+            self._check(name, value._storage, version)
+        return value
+
+    def _output(self, name: str, value: tuple, version: int) -> Any:
+        array, storage, position = value
+        self._check(name, storage, version)
+        tensor = wrap(SERVICES["Tensor"], array, storage)
+        if position < len(self._node.primitive.outputs) and array.dtype.kind == "f":
+            tensor._requires_grad, tensor._node, tensor._index = True, self._node, position
+        return tensor
+
+    def _check(self, name: str, storage: Any, version: int) -> None:
+        if storage.version != version:
+            raise GradientError(
+                f"{self._node.name}: the value {name!r} is needed for its gradient but was overwritten in place afterwards "
+                f"(saved at version {version}, now {storage.version}). Clone it before, or avoid the in-place operation."
+            )
+
+    def _edge(self, name: str) -> tuple:
+        edge = self._node.edges[self._node.primitive.inputs.index(name)]
+        if edge is None:
+            raise GradientError(f"{self._node.name}: shape and dtype of {name!r} are known only if it needs a gradient.")
+        return edge
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of an input that needs a gradient."""
+        return meta_of(self._edge(name))[0]
+
+    def dtype(self, name: str) -> Any:
+        """Return the dtype of an input that needs a gradient."""
+        return meta_of(self._edge(name))[1]
+
+    @property
+    def shapes(self) -> tuple:
+        """The shapes of all inputs of a primitive that takes any number of them."""
+        return self._node.saved
+
+
+# ---- which rule ---------------------------------------------------------------------------------------------------------
+
+
+def find_rule(primitive: Primitive) -> Rule | None:
+    """Return the gradient rule of a primitive; None if it has no gradient by decision; an error if nobody decided."""
+    rule = rule_of(primitive)
+    if rule is not None:
+        return rule
+    if primitive.name in NON_DIFFERENTIABLE:
+        return None
+    if primitive.decompose is not None:
+        VJPS[primitive.name] = rule = Rule(joint=_through_decomposition(primitive), saves=primitive.inputs)
+        return rule
+    raise GradientError(
+        f"{primitive.name} has no gradient rule: add a row to VJPS, or its name to NON_DIFFERENTIABLE, or detach() its inputs."
+    )
+
+
+def _through_decomposition(primitive: Primitive) -> Callable:
+    """Return a rule that differentiates `primitive.decompose`, an equal expression in Tensors."""
+
+    def joint(g: Any, saved: Saved, **params: Any) -> list:
+        recording = SERVICES["is_grad_enabled"]()
+        inputs = [getattr(saved, name) for name in primitive.inputs]
+        with SERVICES["enable_grad"]():
+            own = [x.view(x.shape) if need else x for x, need in zip(inputs, saved.needs, strict=True)]    # x given twice stays two
+            out = primitive.decompose(*own, **params)
+            wanted = [x for x, need in zip(own, saved.needs, strict=True) if need]
+            outs, gs = (list(out), list(g)) if isinstance(out, tuple) else ([out], [g])
+            pairs = [(o, h) for o, h in zip(outs, gs, strict=True) if h is not None and o.requires_grad]
+            found = iter(SERVICES["grad"]([o for o, _ in pairs], wanted, [h for _, h in pairs], create_graph=recording, allow_unused=True))
+        return [next(found) if need else None for need in saved.needs]
+
+    return joint
+
+
+def apply_rule(node: Node, gradients: list) -> Any:
+    """Return the gradients of a primitive's inputs: `backward` of every node that records a primitive."""
+    saved, rule = Saved(node), node.rule
+    visible = len(node.primitive.outputs)
+    g = gradients[0] if visible == 1 else tuple(gradients[:visible])
+    if rule.joint is not None:
+        return rule.joint(g, saved, **node.params)
+    results = []
+    for position, edge in enumerate(node.edges):
+        if edge is None:
+            results.append(None)
+            continue
+        if position >= len(rule.per_input) or rule.per_input[position] is None:
+            raise GradientError(f"{node.name} has no gradient with respect to its input {position}: detach() it, or add a rule.")
+        results.append(rule.per_input[position](g, saved, **node.params))
+    return results
+
+
+# ---- in place ------------------------------------------------------------------------------------------------------------
+
+
+def check_history(tensor: Any, primitive: Primitive, inputs: tuple = (), params: dict | None = None) -> None:
+    """Refuse a tensor whose memory was overwritten, in a recorded operation, through another tensor.
+
+    Allowed is the last step of `x[i] += v`: writing back to x the very region that was updated.
+    """
+    if tensor._epoch in (DETACHED, tensor._storage.epoch):
+        return
+    if primitive.name == "setitem_" and tensor is inputs[0] and isinstance(inputs[1], TensorBase):
+        region, value = tensor._array[params["index"]], inputs[1]._array
+        if region.__array_interface__ == value.__array_interface__ and inputs[1]._epoch == tensor._storage.epoch:
+            return
+    raise GradientError(
+        f"{primitive.name}: a tensor of shape {tensor.shape} shares memory with one that was changed in place in a recorded operation, "
+        "so its own history no longer holds. Take the view again after the change, or clone() before it."
+    )
+
+
+def inputs_before_mutation(primitive: Primitive, inputs: tuple, params: dict) -> tuple:
+    """Check that an in-place operation may be recorded; return its inputs with the old values that its rule saves copied."""
+    targets = list(mutated(primitive, inputs))
+    tensors = [x for x in inputs if isinstance(x, TensorBase)]
+    for target in targets:
+        _refuse_leaf(target, primitive)
+    for x in tensors:
+        check_history(x, primitive, inputs, params)
+    if not any(x._requires_grad for x in tensors):
+        return inputs
+    rule = find_rule(primitive)
+    needed = set() if rule is None else {position for _, is_input, position in rule.kept_by(primitive) if is_input}
+    changed = {id(t._storage) for t in targets}
+    return tuple(
+        _with_copied_array(x) if position in needed and isinstance(x, TensorBase) and id(x._storage) in changed else x
+        for position, x in enumerate(inputs)
+    )
+
+
+def _with_copied_array(x: Any) -> Any:
+    old = wrap(x._result, x._array.copy())
+    old._requires_grad, old._node, old._index = x._requires_grad, x._node, x._index
+    return old
+
+
+def _refuse_leaf(target: Any, primitive: Primitive) -> None:
+    if not target._requires_grad:
+        return
+    node, root = target._node, target
+    while node is not None and node.primitive is not None and node.primitive.view:
+        root, _ = node.edges[0]
+        node = root if isinstance(root, Node) else None
+    if node is None and root._storage is target._storage:
+        raise GradientError(
+            f"{primitive.name}: a leaf tensor that requires a gradient (or a view of one) cannot be changed in place while operations "
+            "are recorded. Use `with tinytorch.no_grad():`, or change a clone()."
+        )
+
+
+def mark_changed(outputs: tuple) -> None:
+    """After a recorded in-place operation: its targets own the new history, every other view of the memory is out of date."""
+    for target in outputs:
+        target._storage.epoch += 1
+        target._epoch = target._storage.epoch
+
+
+def saved_bytes(*tensors: Any) -> int:
+    """Return how many bytes the graph behind `tensors` keeps for the backward pass; memory shared by several nodes counts once."""
+    seen: dict[int, int] = {}
+    visited: set[int] = set()
+    stack = [t._node for t in tensors if t._node is not None]
+    while stack:
+        node = stack.pop()
+        if id(node) in visited:
+            continue
+        visited.add(id(node))
+        entries = node.saved if isinstance(node.saved, tuple) else ()
+        for value, _ in (entry for entry in entries if isinstance(entry, tuple) and len(entry) == 2):
+            array = value._array if isinstance(value, TensorBase) else value[0] if isinstance(value, tuple) else None
+            if hasattr(array, "nbytes"):
+                base = array if array.base is None or not hasattr(array.base, "nbytes") else array.base
+                seen[id(base)] = base.nbytes
+        stack.extend(edge[0] for edge in node.edges if edge is not None and isinstance(edge[0], Node))
+    return sum(seen.values())

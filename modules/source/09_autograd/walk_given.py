@@ -1,0 +1,237 @@
+"""The state of one backward pass: which gradients have arrived where, which are complete, and who asked for what."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from tinytorch.core.engine import SERVICES, WATCHERS, GradientError, TensorBase, overlay
+from tinytorch.given.deferral import settle
+from tinytorch.given.graph import Node, edge_of, meta_of
+
+# Operations that broadcast an input without promoting dtypes.
+BROADCASTING = frozenset(("expand", "where", "setitem_", "copy_"))
+
+
+class Walk:
+    """One backward pass, from the moment the first gradient arrives until the last leaf is complete.
+
+    wanted: tensors whose gradients are asked for; None: every leaf, written to its `grad`. retain_graph: keep saved values.
+    create_graph: record the rules' own operations. A context manager: it sets the phase and switches recording.
+    """
+
+    unbroadcast: Callable
+
+    def __init__(self, wanted: list | None, retain_graph: bool, create_graph: bool):
+        self.retain_graph, self.create_graph = retain_graph, create_graph
+        self.arrived: dict[Any, list] = {}        # target -> gradient so far of each output
+        self.owned: set[tuple] = set()            # edges whose gradient so far is a sum of our own, safe to add to in place
+        self.aliased: set[Any] = set()            # storages that several places may look at
+        self.useful: dict[Any, bool] = {}
+        self.wanted = None if wanted is None else [self._wanted_edge(i, t) for i, t in enumerate(wanted)]
+        self.asked = frozenset(self.wanted or ())
+        self.captured: dict[tuple, Any] = {}
+        self.scope = overlay(phase="backward", autograd=WATCHERS["autograd"] if create_graph else None)
+
+    def __enter__(self) -> Walk:
+        self.scope.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.scope.__exit__(*exception)
+
+    @staticmethod
+    def _wanted_edge(position: int, tensor: Any) -> tuple:
+        if not isinstance(tensor, TensorBase) or not settle(tensor)._requires_grad:
+            raise GradientError(f"grad: input {position} does not require a gradient; set requires_grad=True before computing with it.")
+        return edge_of(tensor)
+
+    # ---- gradients on their way
+
+    def arrive(self, edge: tuple, g: Any) -> None:
+        """Add a gradient to what has arrived at an edge's target."""
+        target, index = edge
+        slots = self.arrived.get(target)
+        if slots is None:
+            slots = self.arrived[target] = [None] * (len(target.metas) if isinstance(target, Node) else 1)
+        so_far = slots[index]
+        if so_far is None:
+            slots[index] = g
+        elif edge in self.owned:
+            so_far.add_(g)
+        else:
+            slots[index] = so_far + g
+            if not self.create_graph:
+                self.owned.add(edge)
+
+    def take(self, node: Node) -> list:
+        """Return the complete gradients of a node's outputs (None where none arrived); their hooks run now."""
+        gradients = self.arrived.pop(node, None) or [None] * len(node.metas)
+        for index, g in enumerate(gradients):
+            if g is None:
+                continue
+            if node.hooks and index in node.hooks:
+                g = gradients[index] = run_hooks(node.hooks[index], g)
+            if node.retained and index in node.retained:
+                self._retain(node.retained[index](), g)
+            if (node, index) in self.asked:
+                self.captured[node, index] = g
+                self.aliased.add(g._storage)
+        return gradients
+
+    def _retain(self, tensor: Any, g: Any) -> None:
+        if tensor is not None and self.wanted is None:
+            tensor.grad = g if tensor.grad is None else tensor.grad + g
+            self.aliased.add(g._storage)
+
+    def finish(self, leaf: Any) -> None:
+        """A leaf's gradient is complete: run its hooks, then write or capture it."""
+        (g,) = self.arrived.pop(leaf, [None])
+        if g is None:
+            return
+        if leaf._hooks:
+            g = run_hooks(leaf._hooks, g)
+        if self.wanted is not None:
+            if (leaf, 0) in self.asked:
+                self.captured[leaf, 0] = g
+            return
+        if leaf.grad is None:
+            leaf.grad = g if self.create_graph or not self._shared(g) else g.clone()
+        elif self.create_graph or leaf.grad.requires_grad:
+            leaf.grad = leaf.grad + g
+        else:
+            leaf.grad.add_(g)
+        for hook in list((leaf._accumulated_hooks or {}).values()):
+            hook(leaf)
+
+    def _shared(self, g: Any) -> bool:
+        return g._storage in self.aliased or not g._array.flags.writeable
+
+    # ---- one node
+
+    def gradients_of(self, node: Node, gradients: list) -> list:
+        """Run a node's rule; return one gradient, of the right shape and dtype, or None for each of its edges."""
+        if all(g is None for g in gradients):
+            return [None] * len(node.edges)
+        if node.backward is None:
+            raise GradientError(f"{node.name}: this graph was walked before and its saved values are gone. Pass retain_graph=True the first time.")
+        results = node.backward(node, gradients)
+        if len(results) != len(node.edges):
+            raise GradientError(f"{node.name}: its rule returned {len(results)} gradients for {len(node.edges)} inputs.")
+        if not self.retain_graph:
+            node.release()
+        fitted = [None if edge is None or g is None else self._fit(node, i, edge, g) for i, (edge, g) in enumerate(zip(node.edges, results, strict=True))]
+        self._note_aliases(gradients, fitted, node)
+        return fitted
+
+    def _fit(self, node: Node, position: int, edge: tuple, g: Any) -> Any:
+        shape, dtype = meta_of(edge)
+        if not isinstance(g, TensorBase):
+            raise GradientError(f"{node.name}: the gradient of input {position} must be a Tensor or None, found {type(g).__name__}.")
+        if g.shape != shape:
+            broadcasts = node.primitive is not None and (node.primitive.promote is not None or node.primitive.name in BROADCASTING)
+            if broadcasts and len(g.shape) >= len(shape):
+                g = self.unbroadcast(g, shape)
+            if g.shape != shape:
+                raise GradientError(f"{node.name}: the gradient of input {position} has shape {g.shape}, expected {shape}.")
+        return g if g.dtype == dtype else g.to(dtype)
+
+    def _note_aliases(self, gradients: list, results: list, node: Node) -> None:
+        """Remember storages that more than one place may see: handed through, returned twice, or held by a user's Function."""
+        seen = {g._storage for g in gradients if g is not None}
+        for g in results:
+            if g is None:
+                continue
+            if g._storage in seen or node.primitive is None:
+                self.aliased.add(g._storage)
+            seen.add(g._storage)
+
+    # ---- who asked
+
+    def wants(self, target: Any) -> bool:
+        """Return whether some wanted gradient lies behind `target`."""
+        if self.wanted is None:
+            return True
+        if target not in self.useful:
+            self._explore(target)
+        return self.useful[target]
+
+    def _explore(self, root: Node) -> None:
+        stack = [(root, False)]
+        while stack:
+            node, expanded = stack.pop()
+            if expanded:
+                self.useful[node] = any(e is not None and (e in self.asked or self.useful.get(e[0], False)) for e in node.edges)
+            elif node not in self.useful:
+                self.useful[node] = False
+                stack.append((node, True))
+                stack.extend((e[0], False) for e in node.edges if e is not None and isinstance(e[0], Node) and e[0] not in self.useful)
+
+    def collected(self, allow_unused: bool) -> tuple:
+        """Return the wanted gradients in order; None for an input that the outputs do not depend on, if that is allowed."""
+        found = tuple(self.captured.get(edge) for edge in self.wanted or ())
+        for position, g in enumerate(found):
+            if g is None and not allow_unused:
+                raise GradientError(f"grad: the outputs do not depend on input {position}; pass allow_unused=True to get None for it.")
+        return found
+
+
+# ---- hooks -----------------------------------------------------------------------------------------------------------------
+
+
+def run_hooks(hooks: dict, g: Any) -> Any:
+    """Call each hook with the gradient; what one returns replaces it."""
+    for hook in list(hooks.values()):
+        replaced = hook(g)
+        g = g if replaced is None else replaced
+    return g
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes the hook away again."""
+
+    def __init__(self, hooks: dict, hook: Callable):
+        self.hooks = hooks
+        hooks[id(self)] = hook
+
+    def remove(self) -> None:
+        """Take the hook away; a second call does nothing."""
+        self.hooks.pop(id(self), None)
+
+
+def _require(tensor: Any, what: str) -> None:
+    if not settle(tensor)._requires_grad:
+        raise GradientError(f"{what}: this tensor does not require a gradient, so none will ever arrive.")
+
+
+def register_hook(tensor: Any, hook: Callable) -> RemovableHandle:
+    """Call `hook(gradient)` when the gradient of `tensor` is complete; what it returns replaces the gradient."""
+    _require(tensor, "register_hook")
+    if tensor._node is None:
+        tensor._hooks = {} if tensor._hooks is None else tensor._hooks
+        return RemovableHandle(tensor._hooks, hook)
+    node = tensor._node
+    node.hooks = {} if node.hooks is None else node.hooks
+    return RemovableHandle(node.hooks.setdefault(tensor._index, {}), hook)
+
+
+def register_post_accumulate_grad_hook(tensor: Any, hook: Callable) -> RemovableHandle:
+    """Call `hook(tensor)` as soon as the gradient of this leaf has been written."""
+    _require(tensor, "register_post_accumulate_grad_hook")
+    if tensor._node is not None:
+        raise GradientError("register_post_accumulate_grad_hook: expected a leaf tensor, found the result of an operation. Use register_hook.")
+    tensor._accumulated_hooks = {} if tensor._accumulated_hooks is None else tensor._accumulated_hooks
+    return RemovableHandle(tensor._accumulated_hooks, hook)
+
+
+def retain_grad(tensor: Any) -> None:
+    """Keep the gradient of a result in its `grad`, as for a leaf."""
+    _require(tensor, "retain_grad")
+    if tensor._node is not None:
+        tensor._node.retained = {**(tensor._node.retained or {}), tensor._index: weakref.ref(tensor)}
+
+
+SERVICES["register_hook"] = register_hook
+SERVICES["register_post_accumulate_grad_hook"] = register_post_accumulate_grad_hook
+SERVICES["retain_grad"] = retain_grad
