@@ -95,9 +95,7 @@ def _train(
         raise SystemExit(INTERRUPTED)
 
 
-def _started(
-    project: Project, name: str, given: dict[str, int | float], output: Path | None
-) -> tuple[Job, Path]:
+def _started(project: Project, name: str, given: dict[str, int | float], output: Path | None) -> tuple[Job, Path]:
     from tito.training.recipes import adjusted, recipe
     from tito.training.runs import Job, new_run, processors
 
@@ -112,18 +110,17 @@ def _started(
     return job, new_run(project, job, output)
 
 
-def _continued(
-    project: Project, name: str, given: dict[str, int | float], output: Path | None
-) -> tuple[Job, Path]:
+def _continued(project: Project, name: str, given: dict[str, int | float], output: Path | None) -> tuple[Job, Path]:
     from tito.errors import UsageError
     from tito.training.runs import read_job, unfinished_run
 
     if given:
         raise UsageError(
-            f"expected --resume without new settings, found {', '.join(sorted(given))}: a run that goes on keeps its own"
+            f"expected --resume without new settings, found {', '.join(sorted(given))}: a run keeps its own"
         )
     folder = unfinished_run(project, name, output)
     job = read_job(folder)
     if job.recipe.name != name:
-        raise UsageError(f"expected a run of {name} in {folder}, found one of {job.recipe.name}: use `tito train {job.recipe.name}`")
+        found = job.recipe.name
+        raise UsageError(f"expected a run of {name} in {folder}, found one of {found}: use `tito train {found}`")
     return job, folder

@@ -89,13 +89,17 @@ class _Lines:
 
     def stopped(self, event: Event) -> None:
         """Where it stopped and how to go on."""
-        name, after = self.job.recipe.name, f"after step {event['step']:,} of {event['steps']:,}" if event["steps"] else "before the first step"
-        self.say(f"Stopped {after}. Everything is saved in {self.place}.", "bold")
-        self.say(f"Continue with: tito train {name} --resume --output {self.place}")
+        after = f"after step {event['step']:,} of {event['steps']:,}" if event["steps"] else "before the first step"
+        self.say(f"Stopped {after}. All that is needed to go on is saved in {self.place}.", "bold")
+        self.say_how_to_continue()
 
     def killed(self, event: Event) -> None:
         """Ended the hard way."""
         self.say(f"Ended at once; what was saved last is in {self.place}.", "bold")
+        self.say_how_to_continue()
+
+    def say_how_to_continue(self) -> None:
+        """The command to type next."""
         self.say(f"Continue with: tito train {self.job.recipe.name} --resume --output {self.place}")
 
     def result(self, event: Event) -> None:
@@ -108,7 +112,8 @@ class _Lines:
         self.say("\nConfusion matrix on the test images")
         for line in confusion(event["confusion"], event["classes"]):
             self.say(line)
-        self.say(f"\nTest accuracy: {event['test_accuracy']:.2%} on {event['test']:,} images of {event['title']}", "bold green")
+        accuracy, images = f"{event['test_accuracy']:.2%}", f"{event['test']:,} images of {event['title']}"
+        self.say(f"\nTest accuracy: {accuracy} on {images}", "bold green")
         if event["baseline"] is not None:
             self.say(f"Nearest neighbours: {event['baseline']:.2%}")
         self.say(f"{event['seconds']:.0f} s in all, {event['epoch_seconds']:.1f} s an epoch.")

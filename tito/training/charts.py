@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -31,11 +32,11 @@ def _columns(values: list[float], width: int) -> list[float]:
     """At most `width` means of consecutive shares of the values."""
     count = min(width, len(values))
     bounds = [round(index * len(values) / count) for index in range(count + 1)] if count else []
-    return [sum(values[a:b]) / (b - a) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [sum(values[a:b]) / (b - a) for a, b in pairwise(bounds)]
 
 
 def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> list[str]:
-    """A confusion matrix as lines: a row for each true class, a column for each predicted one, then the row's accuracy."""
+    """A confusion matrix as lines: a row for each true class with its accuracy, a column for each predicted one."""
     width = max(4, *(len(str(count)) for row in matrix for count in row)) + 1
     margin = max(map(len, names))
     head = "".join(f"{name[: width - 1]:>{width}}" for name in names)

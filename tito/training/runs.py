@@ -1,12 +1,12 @@
 """The folder of a run: what was asked for, the training state, the results.
 
-    runs/cifar10-001/
-        run.json             the job: recipe and settings; all that decides the weights
-        plan.json            what the child decided before the first step: data, epochs
-        state.safetensors    the training state at the last save
-        model.safetensors    the trained network
-        result.json          accuracy, times, history, confusion matrix: its presence means that the run is finished
-        *.png                the same as pictures, if matplotlib is installed
+runs/cifar10-001/
+    run.json             the job: recipe and settings; all that decides the weights
+    plan.json            what the child decided before the first step: data, epochs
+    state.safetensors    the training state at the last save
+    model.safetensors    the trained network
+    result.json          accuracy, times, history, confusion matrix: its presence means that the run is finished
+    *.png                the same as pictures, if matplotlib is installed
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_RUNS = 999
 
 @dataclass(frozen=True)
 class Job:
-    """All that decides a run. `minutes`: as many epochs as fit, at most the recipe's. `subset`: training images used."""
+    """All that decides a run. `minutes`: as many epochs as fit, at most the recipe's. `subset`: use so many images."""
 
     recipe: Recipe
     seed: int

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +63,7 @@ def check_modules(project: Project, course: Course) -> None:
         )
 
 
-def train(project: Project, job: Job, folder: Path) -> Iterator[Event]:
+def train(project: Project, job: Job, folder: Path) -> Generator[Event, None, None]:
     """Train in a child until it ends; yield its events, the last one being "result" or "stopped".
 
     Raises TrainError with the child's own sentence, ChildError when it died without one, ProjectError when another
@@ -119,7 +119,7 @@ def _start(project: Project, job: Job, folder: Path, errors: int) -> subprocess.
 def _asked_to_stop() -> Iterator[Stop]:
     """While it lasts, Ctrl-C and a polite kill ask the child to stop."""
     stop = Stop()
-    before: dict[int, Callable[..., object] | int | None] = {}
+    before: dict[signal.Signals, Callable[..., object] | int | None] = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         before[number] = signal.signal(number, stop)
     try:

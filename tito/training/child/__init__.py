@@ -1,0 +1,8 @@
+"""The child process that trains. It alone imports the student's package; tito reads what it reports.
+
+__main__.py   from a run's folder to its result
+report.py     events on standard output, and the wish to stop
+images.py     which images: the real ones, or those that stand in for them
+network.py    network, optimizer, schedule, and how many epochs fit
+outcome.py    accuracy, confusion matrix, pictures, files
+"""
