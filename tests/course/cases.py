@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +19,18 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Stub:
-    """One solution of `module` replaced by its stub; `source` is the module's whole text with it."""
+    """One solution of `module` replaced by its stub; `source` is the module's whole text with it.
+
+    `part` counts the solutions of one function from 1.
+    """
 
     module: Module
     qualname: str
+    part: int
     source: str
 
     def __str__(self) -> str:
-        return f"{self.module.name}-{self.qualname}"
+        return f"{self.module.name}-{self.qualname}" + (f"-part{self.part}" if self.part > 1 else "")
 
     def is_named_in(self, text: str) -> bool:
         """Whether a failure's message names the function: `Linear.forward`, `forward`, or `Linear` for `__init__`."""
@@ -62,7 +67,12 @@ def stubs(project: Project, module: Module) -> list[Stub]:
     """Every solution of the module as a stub, in file order."""
     source = solved_source(project, module)
     regions = find_regions(source, module.dev_path)
-    return [Stub(module, region.qualname, stub_out(source, region)) for region in regions]
+    parts: Counter[str] = Counter()
+    found = []
+    for region in regions:
+        parts[region.qualname] += 1
+        found.append(Stub(module, region.qualname, parts[region.qualname], stub_out(source, region)))
+    return found
 
 
 def mutants(project: Project, module: Module) -> list[Mutant]:

@@ -1,10 +1,13 @@
-"""Examine a module's text, right or wrong, by the routes that a student has: its own tests, its checkpoint, the file run
-as a script, a notebook kernel."""
+"""Examine a module's text, right or wrong, by the routes that a student has.
+
+Its own tests and its checkpoint (fast, in a forked child); `tito module test`, the file run as a script, a notebook.
+"""
 
 from __future__ import annotations
 
 import json
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +27,7 @@ from tito.course.model import Course, Module
 from tito.project import Project
 
 WORKERS = 2
+RUN_NOTEBOOK = Path(__file__).with_name("run_notebook.py")
 ROUTE_SECONDS = 300.0
 
 
@@ -145,27 +149,17 @@ class Examiner:
             return Verdict((), "")
         last = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
         exception, _, message = last.partition(":")
-        return Verdict((Failure("__main__", exception, message.strip()),), "")
+        where = re.search(r"\bin (test_\w+)", done.stderr)
+        return Verdict((Failure(where[1] if where else "", exception, message.strip()),), "")
 
     def notebook(self, module: Module, source: str) -> Verdict:
-        """The module as a notebook, its cells run one after another in a kernel, where the solved course is exported."""
-        import jupytext
-        from nbclient import NotebookClient
-        from nbclient.exceptions import CellExecutionError
-
-        notebook = jupytext.reads(source, fmt="py:percent")
+        """The module as a notebook in a kernel, where the solved course is exported."""
         with self._copy(module, source, exported=False) as copy:
-            client = NotebookClient(
-                notebook,
-                timeout=int(ROUTE_SECONDS),
-                kernel_name="python3",
-                resources={"metadata": {"path": str(copy.root)}},
-            )
-            try:
-                client.execute()
-            except CellExecutionError as error:
-                return Verdict((Failure("a cell", error.ename, error.evalue),), "")
-        return Verdict((), "")
+            done = _python([str(RUN_NOTEBOOK), str(module.dev_file(copy)), str(copy.root)], copy.root)
+        if done.returncode != 0:
+            return Verdict((), f"the notebook ended with {done.returncode}: {done.stderr[-2000:]}")
+        error = json.loads(done.stdout.splitlines()[-1])
+        return Verdict((Failure(**error),) if error else (), "")
 
 
 def _python(arguments: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
