@@ -6,7 +6,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +39,8 @@ def atomic_write(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
 
     Raises ProjectError (nothing changed) when the folder cannot be written or the disk is full.
     """
+    import tempfile
+
     path = Path(path)
     payload = data.encode("utf-8") if isinstance(data, str) else data
     temporary: str | None = None

@@ -14,9 +14,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -86,6 +84,9 @@ def _compose_into(
     folder: Path, project: Project, course: Course, module: Module, sources: dict[str, ModuleSources]
 ) -> None:
     """Write the package beside `folder` and rename it there; another process may get there first."""
+    import shutil
+    import tempfile
+
     from tito.export.compose import compose
 
     files = compose(course, course.before(module), sources, bench=module)
@@ -110,6 +111,8 @@ def _compose_into(
 
 def _prune(project: Project) -> None:
     """Keep the newest packages; never one that was used within the last hour."""
+    import shutil
+
     with locked(project.state_dir / "packages.lock"):
         used: list[tuple[float, Path]] = []
         for folder in project.packages_dir.iterdir():

@@ -130,8 +130,9 @@ def _read_notebook(text: str, name: str) -> list[Any]:
     try:
         return list(jupytext.reads(text, fmt="py:percent").cells)
     except Exception as error:  # jupytext and the YAML reader below it raise many kinds
+        reason = str(error).split("\n")[0]
         raise SourceError(
-            f"{name}: expected a jupytext percent file, found one that jupytext cannot read ({error}): mend its header"
+            f"{name}: expected a jupytext percent file, found one that jupytext cannot read ({reason}): mend its header"
         ) from error
 
 

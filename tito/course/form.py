@@ -144,7 +144,7 @@ def pieces(view: ModuleView) -> Iterator[Remark]:
         if cell.is_solution and not _is_test_with_text(following):
             yield (
                 cell.line,
-                f"expected {cell.name} to be followed at once by a markdown cell that says what the next test tests and "
+                f"expected {cell.name} to be followed at once by a markdown cell saying what the next test tests and "
                 "why, and by that graded test",
             )
         if cell.is_test and (index == 0 or view.cells[index - 1].kind != "markdown"):

@@ -80,11 +80,15 @@ def read_given(course: Course, module: Module, file_name: str, text: str) -> tup
     origin = given_origin(file_name)
     kept: list[str] = []
     faces: list[FaceRow] = []
+    dropped = False  # the line before this one was a directive: of the blank lines around it, one is enough
     for number, line in enumerate(text.split("\n"), 1):
         match = DIRECTIVE.match(line)
         if match is None:
-            kept.append(line)
+            if line.strip() or not dropped or (kept and kept[-1].strip()):
+                kept.append(line)
+            dropped = False
             continue
+        dropped = True
         if match[1] != "face":
             raise ExportError(
                 f"{path}, line {number}: expected `#| face …` (a given file is exported whole), found `{line}`: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -124,20 +125,21 @@ def check_import(staged: Path) -> None:
     if result.returncode != 0:
         raise InstallError(
             f"expected the new package to be imported, found {import_problem(result.stderr, staged)}: "
-            "mend that in the module's source; the package stays as it was",
+            "mend that; the package stays as it was",
             detail=result.stderr,
         )
 
 
 def import_problem(stderr: str, staged: Path) -> str:
-    """The last line of a traceback, with the file of the package in which it arose."""
-    lines = [line for line in stderr.strip().split("\n") if line.strip()]
-    last = lines[-1].strip() if lines else "no output"
-    frames = [line.strip() for line in lines if line.strip().startswith(f'File "{staged}')]
+    """The last line of a traceback, with the line of the package in which it arose and that file's source."""
+    lines = [line.strip() for line in stderr.split("\n") if line.strip()]
+    last = lines[-1] if lines else "no output"
+    frames = [number for number, line in enumerate(lines) if line.startswith(f'File "{staged}')]
     if not frames:
         return last
-    where = frames[-1].removeprefix(f'File "{staged.as_posix()}/').replace('", line ', " line ").split(",")[0]
-    return f"{last} (in {where})"
+    file = Path(lines[frames[-1]].split('"')[1])
+    source = re.search(r" from (modules/\S+):", file.read_text(encoding="utf-8").split("\n")[0])
+    return f"{last} at `{lines[frames[-1] + 1]}` in {source[1] if source else file.relative_to(staged).as_posix()}"
 
 
 def _swap(package: Path, staged: Path, old: Path) -> None:
