@@ -1,0 +1,116 @@
+"""What `tito train` is made of, each part by itself: charts, recipes, the folder of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tito.errors import ProjectError, UsageError
+from tito.project import Project
+from tito.training import charts, runs
+from tito.training.recipes import RECIPES, adjusted, recipe
+from tito.training.runs import Job, new_run, read_job, unfinished_run
+
+# ---- charts --------------------------------------------------------------------------------------------------------
+
+
+def test_a_falling_curve_falls() -> None:
+    lines = charts.curve([4.0, 3.0, 2.0, 1.0], height=4)
+    assert lines == ["4 ┤█", "  ┤█▆", "  ┤██▃", "1 ┤███▁"]
+
+
+def test_a_long_curve_is_averaged_into_the_width() -> None:
+    lines = charts.curve([1.0] * 500 + [0.0] * 500, width=10, height=1)
+    assert lines == ["0 ┤█████▁▁▁▁▁"]
+
+
+@pytest.mark.parametrize("values", [[], [float("nan")], [float("inf")]])
+def test_a_curve_without_values_has_no_lines(values: list[float]) -> None:
+    assert charts.curve(values) == []
+
+
+def test_a_constant_curve_is_drawn() -> None:
+    assert charts.curve([2.0, 2.0], height=2) == ["2 ┤", "2 ┤▁▁"]
+
+
+def test_the_confusion_matrix_names_rows_and_shows_their_accuracy() -> None:
+    lines = charts.confusion([[8, 2], [0, 0]], ["cat", "horse"])
+    assert lines[-3].split() == ["cat", "hors"]
+    assert lines[-2].split() == ["cat", "8", "2", "80.0%"]
+    assert lines[-1].split() == ["horse", "0", "0", "0.0%"]
+
+
+# ---- recipes -------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_given_numbers_of_a_recipe_change() -> None:
+    changed = adjusted(recipe("cifar10"), {"epochs": 2, "lr": 0.5, "seed": 7})
+    assert (changed.epochs, changed.lr) == (2, 0.5)
+    assert adjusted(changed, {"epochs": 5, "lr": 0.1}) == RECIPES["cifar10"]
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="cifar10, mnist, found 'imagenet'"):
+        recipe("imagenet")
+
+
+# ---- runs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+JOB = Job(recipe=RECIPES["cifar10"], seed=3, threads=2, subset=100, minutes=1.5)
+
+
+def test_a_job_comes_back_from_its_folder_as_it_was(project: Project) -> None:
+    assert read_job(new_run(project, JOB, None)) == JOB
+
+
+def test_runs_are_numbered_and_never_overwritten(project: Project) -> None:
+    folders = [new_run(project, JOB, None).name for _ in range(3)]
+    assert folders == ["cifar10-001", "cifar10-002", "cifar10-003"]
+
+
+def test_the_newest_unfinished_run_is_continued(project: Project) -> None:
+    first, second, third = (new_run(project, JOB, None) for _ in range(3))
+    (third / runs.RESULT).write_text("{}")
+    assert unfinished_run(project, "cifar10", None) == second
+    assert unfinished_run(project, "cifar10", first) == first
+
+
+def test_without_an_unfinished_run_the_command_to_start_one_is_named(project: Project) -> None:
+    with pytest.raises(UsageError, match="found none: start one with `tito train mnist`"):
+        unfinished_run(project, "mnist", None)
+
+
+def test_a_finished_run_is_not_continued(project: Project) -> None:
+    folder = new_run(project, JOB, None)
+    (folder / runs.RESULT).write_text("{}")
+    with pytest.raises(UsageError, match="found a finished one"):
+        unfinished_run(project, "cifar10", folder)
+
+
+def test_a_folder_with_files_is_not_taken_for_a_new_run(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("mine")
+    with pytest.raises(UsageError, match="to be empty or new"):
+        new_run(project, JOB, tmp_path / "thesis")
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter.txt"]
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"format": 9}', '{"format": 1, "recipe": {}}', "[1]"])
+def test_a_damaged_job_is_one_sentence(project: Project, content: str) -> None:
+    folder = new_run(project, JOB, None)
+    (folder / runs.RUN).write_text(content)
+    with pytest.raises(ProjectError, match=r"run\.json as tito wrote it, found it damaged"):
+        read_job(folder)
+
+
+def test_the_job_is_readable_json(project: Project) -> None:
+    row = json.loads((new_run(project, JOB, None) / runs.RUN).read_text())
+    assert (row["recipe"]["name"], row["seed"], row["minutes"]) == ("cifar10", 3, 1.5)
