@@ -76,7 +76,9 @@ def test_broken_metadata_names_its_line() -> None:
 
 
 def test_a_broken_header_is_one_sentence() -> None:
-    with pytest.raises(SourceError, match=r"found one that jupytext cannot read \('display_name' is .*\): mend") as caught:
+    with pytest.raises(
+        SourceError, match=r"found one that jupytext cannot read \('display_name' is .*\): mend"
+    ) as caught:
         parse_cells("# ---\n# jupyter:\n#   kernelspec:\n#     name: python3\n# ---\n\n# %%\nx = 1\n", "x_dev.py")
     assert "\n" not in caught.value.message
 
@@ -102,9 +104,7 @@ def test_a_stub_keeps_all_but_the_solution() -> None:
     text = code(CLASS)
     stubbed = stub_out(text, find_regions(text, "x_dev.py")[0])
     solution = text[text.index("        ### BEGIN SOLUTION\n        total") : text.index("\ndef outer")]
-    assert stubbed == text.replace(
-        solution, '        raise NotImplementedError("Box.add: not implemented yet")\n'
-    )
+    assert stubbed == text.replace(solution, '        raise NotImplementedError("Box.add: not implemented yet")\n')
 
 
 def test_stripping_leaves_no_solution(toy: Toy) -> None:
@@ -121,7 +121,10 @@ def test_stripping_leaves_no_solution(toy: Toy) -> None:
         ("def f():\n    ### BEGIN SOLUTION\n    return 1\n", "expected `### END SOLUTION` after"),
         ("def f():\n    return 1\n    ### END SOLUTION\n", "found `### END SOLUTION` without its partner"),
         ("### BEGIN SOLUTION\nx = 1\n### END SOLUTION\n", "expected a solution inside a function or method"),
-        ("class A:\n    ### BEGIN SOLUTION\n    x = 1\n    ### END SOLUTION\n", "expected a solution inside a function"),
+        (
+            "class A:\n    ### BEGIN SOLUTION\n    x = 1\n    ### END SOLUTION\n",
+            "expected a solution inside a function",
+        ),
     ],
 )
 def test_misplaced_markers_are_refused(source: str, message: str) -> None:

@@ -37,9 +37,19 @@ SOLUTION_META = '"grade_id": "gamma-minus", "locked": false'
         ('"gamma-workbench"', '"gamma-first"', 'expected the first code cell locked, with grade_id "gamma-workbench"'),
         ('"""\n## Integration\n"""', "# ## Integration", "as a triple-quoted string, found comments"),
         ("## Integration\n", "## Integration\n%%time\n", "found `%%` at the start of a markdown line"),
-        ("def analyze_gamma():", "def analyze_gamma():\n    # %% here", "found `# %%` inside a code cell"),
+        (
+            "def analyze_gamma():",
+            'TEXT = """\n# %% x\n"""\n\n\ndef analyze_gamma():',
+            "found `# %%` inside a code cell",
+        ),
+        ("def analyze_gamma():", "def analyze_gamma():\n    # %% here", "take `# %%` out of code"),
+        ("def analyze_gamma():", "def analyze_gamma():\n# %% here", "a `# %%` line inside a function splits it"),
         ('"gamma-q2"', '"gamma-q3"', "expected grade_id \"gamma-q2\", found 'gamma-q3'"),
-        ('"gamma-minus"', '"beta-triple"', "the grade_id 'beta-triple' is taken by modules/source/02_beta/beta_dev.py:"),
+        (
+            '"gamma-minus"',
+            '"beta-triple"',
+            "the grade_id 'beta-triple' is taken by modules/source/02_beta/beta_dev.py:",
+        ),
         ('"gamma-minus"', '"minus"', "expected a grade_id like \"gamma-…\", found 'minus'"),
         (TEST_META, TEST_META.replace("true", '"yes"'), "expected nbgrader 'locked' of type bool, found 'yes'"),
         (TEST_META, TEST_META.replace("true", "false"), "expected cell 'test-gamma-minus' locked and with points"),
@@ -52,13 +62,33 @@ SOLUTION_META = '"grade_id": "gamma-minus", "locked": false'
         ("def test_module():", "def test_minus():", "found a second test_minus"),
         ("def test_module():", "def test_all():", "expected a comprehensive `test_module`"),
         ("    test_minus()\n    analyze", "    analyze", "expected the main block to call test_minus()"),
-        ("    test_minus()\n    analyze_gamma()\n    test_module()", "    test_module()\n    test_minus()", "as the last test"),
+        (
+            "    test_minus()\n    analyze_gamma()\n    test_module()",
+            "    test_module()\n    test_minus()",
+            "as the last test",
+        ),
         ("def analyze_gamma", "def measure_gamma", "expected an `analyze_…` function"),
         ("def analyze_gamma", "print('hello')\n\n\ndef analyze_gamma", "found `print('hello')` at the top level"),
-        ("def analyze_gamma", "with open('x'):\n    pass\n\n\ndef analyze_gamma", "at the top level: only the main block"),
-        ("def analyze_gamma", "def test_more():\n    pass\n\n\ndef analyze_gamma", "expected test_more in a locked graded cell"),
-        ("def analyze_gamma", "### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS\ndef analyze_gamma", "hidden tests in graded"),
-        ('    assert minus(Box(2)).value == -2, "minus: of 2 is -2"', "    minus(Box(2))", "expected test_minus to assert"),
+        (
+            "def analyze_gamma",
+            "with open('x'):\n    pass\n\n\ndef analyze_gamma",
+            "at the top level: only the main block",
+        ),
+        (
+            "def analyze_gamma",
+            "def test_more():\n    pass\n\n\ndef analyze_gamma",
+            "expected test_more in a locked graded cell",
+        ),
+        (
+            "def analyze_gamma",
+            "### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS\ndef analyze_gamma",
+            "hidden tests in graded",
+        ),
+        (
+            '    assert minus(Box(2)).value == -2, "minus: of 2 is -2"',
+            "    minus(Box(2))",
+            "expected test_minus to assert",
+        ),
         ('if __name__ == "__main__":', "if True:", 'expected one `if __name__ == "__main__":`, found 0'),
         ("def minus(box):", "def minus(box:", "expected Python, found a syntax error"),
         ("#| face nn: minus", "#| face nn: plus", "the face nn offers `plus`"),
@@ -84,7 +114,9 @@ def test_sections_out_of_order_are_found(toy: Toy) -> None:
     moved = markdown("## Integration")
     toy.dev("gamma").write_text(text.replace(moved, "", 1).replace(markdown("## Implementation"), moved, 1))
     assert "expected a section `## Implementation`" in messages(toy)
-    toy.dev("gamma").write_text(text.replace(moved, "", 1).replace(markdown("## Implementation"), moved + markdown("## Implementation"), 1))
+    toy.dev("gamma").write_text(
+        text.replace(moved, "", 1).replace(markdown("## Implementation"), moved + markdown("## Implementation"), 1)
+    )
     assert "expected `## Integration` after `## Systems analysis`, found it before" in messages(toy)
 
 
@@ -120,11 +152,16 @@ def test_stubs_that_fail_are_no_finding(toy: Toy) -> None:
 @pytest.mark.parametrize(
     ("find", "replace", "message"),
     [
-        ('assert minus(Box(2)).value == -2, "minus: of 2 is -2"', "assert Box(2).value == 2", "all tests pass: test it"),
+        (
+            'assert minus(Box(2)).value == -2, "minus: of 2 is -2"',
+            "assert Box(2).value == 2",
+            "all tests pass: test it",
+        ),
         ("def analyze_gamma", "START = minus(Box(1))\n\n\ndef analyze_gamma", "the module cannot be imported"),
         (
             'assert minus(Box(2)).value == -2, "minus: of 2 is -2"',
-            'try:\n        minus(Box(2))\n    except NotImplementedError:\n        raise TypeError("x") from None\n    assert True',
+            "try:\n        minus(Box(2))\n    except NotImplementedError:\n        raise TypeError('x') from None"
+            "\n    assert True",
             "expected an AssertionError or NotImplementedError that names minus, found test_minus: TypeError: x",
         ),
         ("Box(-box.value)", "Box(box.value)", "expected the solved module to pass its own tests"),

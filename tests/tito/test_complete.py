@@ -99,7 +99,9 @@ def test_bad_input_leaves_all_as_it_was(
     before = state(toy)
     toy.edit(module, find, replace)
     if error is InstallError:
-        toy.edit_course('exports = ["core.gamma"]\nrequires = ["01_alpha"]', 'exports = ["core.gamma"]\nrequires = ["02_beta"]')
+        toy.edit_course(
+            'exports = ["core.gamma"]\nrequires = ["01_alpha"]', 'exports = ["core.gamma"]\nrequires = ["02_beta"]'
+        )
         with pytest.raises(Exception, match="requires, found 02_beta missing"):
             completed(toy, module)
     elif error is not None:
@@ -112,9 +114,11 @@ def test_bad_input_leaves_all_as_it_was(
 
 def test_a_removed_test_cell_is_noticed(toy: Toy) -> None:
     text = toy.dev("gamma").read_text(encoding="utf-8")
-    start = text.index("# %% [markdown]\n\"\"\"\n### Test: minus")
-    end = text.index("# %% [markdown]\n\"\"\"\n## Systems analysis")
-    toy.dev("gamma").write_text(text[:start] + text[end:].replace("    test_minus()\n", ""), encoding="utf-8")
+    start, end = (
+        text.index(f'# %% [markdown]\n"""\n{heading}') for heading in ("### Test: minus", "## Systems analysis")
+    )
+    without = (text[:start] + text[end:]).replace("    test_minus()\n", "    pass\n")
+    toy.dev("gamma").write_text(without, encoding="utf-8")
     completed(toy, "alpha")
     with pytest.raises(SourceError, match="expected graded cells for 20 points, found 18: restore"):
         completed(toy, "gamma")
@@ -137,7 +141,9 @@ def test_damaged_progress_is_kept_aside(toy: Toy, content: str) -> None:
     file.parent.mkdir()
     for number in (1, 2):
         file.write_text(content)
-        with pytest.raises(ProjectError, match=rf"it was kept as progress.json.damaged-{number}, run the command again"):
+        with pytest.raises(
+            ProjectError, match=rf"it was kept as progress.json.damaged-{number}, run the command again"
+        ):
             progress.load(toy.project)
         assert file.with_name(f"progress.json.damaged-{number}").read_text() == content
     assert progress.load(toy.project) == progress.Progress()

@@ -17,7 +17,7 @@ from tito.run.child import run_python
 from tito.run.module_tests import TestReport, run_module_file, run_module_tests
 
 
-def tested(toy: Toy, name: str, find: str = "", replace: str = "", timeout: float = 60.0) -> TestReport:
+def report_on(toy: Toy, name: str, find: str = "", replace: str = "", timeout: float = 60.0) -> TestReport:
     """The report on a module in which one place was changed, in memory only."""
     text = toy.dev(name).read_text(encoding="utf-8")
     assert find in text
@@ -56,7 +56,9 @@ def test_a_time_limit_kills_the_child_and_its_children(tmp_path: Path) -> None:
 
 
 def test_a_process_left_behind_does_not_hold_the_parent() -> None:
-    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); print('done')"
+    code = (
+        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); print('done')"
+    )
     result = run_python(["-c", code], timeout=30.0)
     assert result.ok and result.stdout == "done\n" and result.seconds < 20
 
@@ -101,7 +103,7 @@ def test_every_stub_fails_by_name_on_every_route(toy: Toy, name: str) -> None:
 
 
 def test_a_failure_says_which_test_why_and_where(toy: Toy) -> None:
-    report = tested(toy, "gamma", "Box(-box.value)", "Box(box.value)")
+    report = report_on(toy, "gamma", "Box(-box.value)", "Box(box.value)")
     failure = report.failures[0]
     line = toy.dev("gamma").read_text(encoding="utf-8").split("assert minus")[0].count("\n") + 1
     assert str(failure) == f"test_minus: AssertionError: minus: of 2 is -2 (gamma_dev.py:{line})"
@@ -118,7 +120,7 @@ def test_the_exported_copy_never_stands_in(toy: Toy) -> None:
         stubbed = stub_out(text, region)
         assert not run_module_tests(toy.project, toy.module("alpha"), source=stubbed).passed
         assert not run_module_file(toy.project, toy.module("alpha"), source=stubbed).ok
-    report = tested(toy, "alpha", "class Box:", "from tinytorch.core.alpha import Box\n\n\nclass Mine:")
+    report = report_on(toy, "alpha", "class Box:", "from tinytorch.core.alpha import Box\n\n\nclass Mine:")
     assert report.exception == "ModuleNotFoundError" and "No module named 'tinytorch.core'" in report.problem
 
 
@@ -135,22 +137,24 @@ def test_the_exported_copy_never_stands_in(toy: Toy) -> None:
 def test_a_test_cannot_end_the_run_unseen(toy: Toy, statement: str, exception: str, message: str) -> None:
     import re
 
-    report = tested(toy, "gamma", "    assert minus", f"    {statement}\n    assert minus")
+    report = report_on(toy, "gamma", "    assert minus", f"    {statement}\n    assert minus")
     assert not report.passed
     failure = report.failures[0]
     assert failure.name == "test_minus" and failure.exception == exception and re.search(message, failure.message)
 
 
 def test_a_loop_without_end_names_the_test_that_runs(toy: Toy) -> None:
-    report = tested(toy, "gamma", "    assert minus", "    while True: print('x' * 1000)\n    assert minus", timeout=5.0)
+    report = report_on(
+        toy, "gamma", "    assert minus", "    while True: print('x' * 1000)\n    assert minus", timeout=5.0
+    )
     assert report.problem.startswith("expected the tests to end within 5 s, found test_minus() still running")
     assert report.failures[0].exception == "TimeoutError"
 
 
 def test_a_module_that_ends_python_while_imported(toy: Toy) -> None:
-    report = tested(toy, "gamma", "def analyze", "import os\n\nos._exit(0)\n\n\ndef analyze")
+    report = report_on(toy, "gamma", "def analyze", "import os\n\nos._exit(0)\n\n\ndef analyze")
     assert not report.passed and "ended in importing the module (exit code 0)" in report.problem
-    report = tested(toy, "gamma", "def analyze", "raise SystemExit(0)\n\n\ndef analyze")
+    report = report_on(toy, "gamma", "def analyze", "raise SystemExit(0)\n\n\ndef analyze")
     assert not report.passed and "found SystemExit at gamma_dev.py:" in report.problem
 
 
@@ -166,7 +170,7 @@ def test_imported_tests_do_not_count(toy: Toy) -> None:
 
 
 def test_a_syntax_error_is_a_failed_import(toy: Toy) -> None:
-    report = tested(toy, "gamma", "def minus(box):", "def minus(box:")
+    report = report_on(toy, "gamma", "def minus(box):", "def minus(box:")
     assert report.exception == "SyntaxError" and "gamma_dev.py:" in report.problem and not report.passed
 
 
@@ -177,7 +181,7 @@ def test_a_broken_earlier_module_is_named(toy: Toy) -> None:
 
 
 def test_what_a_test_prints_is_kept_apart(toy: Toy) -> None:
-    report = tested(toy, "gamma", "    assert minus", "    print('seen')\n    assert minus")
+    report = report_on(toy, "gamma", "    assert minus", "    print('seen')\n    assert minus")
     assert report.passed and report.outcomes[0].output == "seen\n" and report.output == ""
 
 

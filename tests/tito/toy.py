@@ -125,7 +125,8 @@ class Box(Box):
 class Other(Box):
     pass
 ''',
-        'assert Box(2).double().value == 4, "Box.double: twice 2 is 4"\n    assert Other(1).double().value == 2, "double"',
+        'assert Box(2).double().value == 4, "Box.double: twice 2 is 4"\n'
+        '    assert Other(1).double().value == 2, "double"',
     ),
 ]
 

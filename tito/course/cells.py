@@ -118,10 +118,31 @@ def parse_cells(text: str, name: str) -> tuple[Cell, ...]:
     spans = _spans(lines)
     if len(spans) != len(notebook_cells):
         raise SourceError(
-            f"{name}: expected {len(spans)} cells from its `# %%` lines, jupytext found {len(notebook_cells)}: "
-            "look for `# %%` inside a string or text before the first cell"
+            f"{name}, line {_odd_marker(lines)}: expected {len(spans)} cells from the `# %%` lines, jupytext found "
+            f"{len(notebook_cells)}: take `# %%` out of code, and text out of the place before the first cell"
         )
-    return tuple(_cell(raw, lines, span, name) for raw, span in zip(notebook_cells, spans, strict=True))
+    cells = tuple(_cell(raw, lines, span, name) for raw, span in zip(notebook_cells, spans, strict=True))
+    for cell in cells:
+        _check_complete(cell, name)
+    return cells
+
+
+def _odd_marker(lines: list[str]) -> int:
+    """The line (from 1) of the first indented cell marker, which jupytext takes for a cell; 1 when there is none."""
+    return next((number for number, line in enumerate(lines, 1) if re.match(r"\s+#\s*%%", line)), 1)
+
+
+def _check_complete(cell: Cell, name: str) -> None:
+    """A code cell is Python by itself; it is not when a `# %%` stands inside a function."""
+    if cell.kind != "code":
+        return
+    try:
+        ast.parse(cell.source)
+    except SyntaxError as error:
+        raise SourceError(
+            f"{name}, line {cell.line}: expected a cell that is complete by itself, found one that is not "
+            f"({error.msg}): a `# %%` line inside a function splits it"
+        ) from error
 
 
 def _read_notebook(text: str, name: str) -> list[Any]:
