@@ -122,7 +122,7 @@ def test_old_packages_are_pruned_but_none_in_use(toy: Toy, monkeypatch: pytest.M
 
 
 def test_processes_that_compose_at_once_agree(toy: Toy) -> None:
-    code = "from tito.workbench import modules_before; modules_before('03_gamma'); import tinytorch as t; print(t.__file__)"
+    code = "from tito.workbench import modules_before as b; b('03_gamma'); import tinytorch as t; print(t.__file__)"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     running = [
         subprocess.Popen(
