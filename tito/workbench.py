@@ -54,13 +54,13 @@ def package_before(project: Project, module: Module, course: Course | None = Non
     Raises SourceError, ExportError, ProjectError.
     """
     course = course or load_course(project)
-    before = course.before(module)
+    before = modules_on_bench(project, course, module)
     sources = {item.name: ModuleSources(item, read_dev(project, item), *read_given(project, item)) for item in before}
     sources[module.name] = ModuleSources(module, b"", *read_given(project, module))
     folder = project.packages_dir / f"{module.name}-{_key(project, sources)[:20]}"
     try:
         if not (folder / READY).is_file():
-            _compose_into(folder, project, course, module, sources)
+            _compose_into(folder, project, course, before, module, sources)
         os.utime(folder / READY)
     except OSError as error:
         raise ProjectError(
@@ -68,6 +68,16 @@ def package_before(project: Project, module: Module, course: Course | None = Non
             f"{explain_os_error(error)}"
         ) from error
     return folder
+
+
+def modules_on_bench(project: Project, course: Course, module: Module) -> tuple[Module, ...]:
+    """The modules before `module`; of those that it does not require, the ones that are there with all they require."""
+    required = course.closure(module)
+    chosen: list[Module] = []
+    for item in course.before(module):
+        if item in required or (item.dev_file(project).is_file() and not course.missing([*chosen, item])):
+            chosen.append(item)
+    return tuple(chosen)
 
 
 def _key(project: Project, sources: dict[str, ModuleSources]) -> str:
@@ -81,7 +91,12 @@ def _key(project: Project, sources: dict[str, ModuleSources]) -> str:
 
 
 def _compose_into(
-    folder: Path, project: Project, course: Course, module: Module, sources: dict[str, ModuleSources]
+    folder: Path,
+    project: Project,
+    course: Course,
+    before: tuple[Module, ...],
+    module: Module,
+    sources: dict[str, ModuleSources],
 ) -> None:
     """Write the package beside `folder` and rename it there; another process may get there first."""
     import shutil
@@ -89,7 +104,7 @@ def _compose_into(
 
     from tito.export.compose import compose
 
-    files = compose(course, course.before(module), sources, bench=module)
+    files = compose(course, before, sources, bench=module)
     project.packages_dir.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".new-", dir=project.packages_dir))
     try:

@@ -13,6 +13,7 @@ import pytest
 from tests.tito.toy import Toy
 from tito import workbench
 from tito.course.sources import read_sources
+from tito.errors import SourceError
 from tito.export import compose, export
 from tito.workbench import package_before
 
@@ -93,6 +94,15 @@ def test_a_change_in_an_earlier_module_or_given_file_gives_another_package(toy: 
     toy.add_given("beta", "helpers_given.py", "HELP = 3\n")
     third = package_before(toy.project, toy.module("beta"))
     assert len({first, second, third}) == 3
+
+
+def test_a_missing_module_matters_only_where_it_is_required(toy: Toy) -> None:
+    toy.dev("beta").unlink()
+    folder = package_before(toy.project, toy.module("gamma")) / "tinytorch" / "core"
+    assert sorted(path.name for path in folder.glob("*.py")) == ["__init__.py", "alpha.py", "engine.py"]
+    toy.dev("alpha").unlink()
+    with pytest.raises(SourceError, match=r"expected the source of 01_alpha at modules/source/01_alpha/alpha_dev\.py"):
+        package_before(toy.project, toy.module("gamma"))
 
 
 def test_a_cached_package_needs_no_jupytext_and_little_time(toy: Toy) -> None:
