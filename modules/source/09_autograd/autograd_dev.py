@@ -538,11 +538,23 @@ def initial_gradient(output, gradient):
     ### END SOLUTION
 
 
+def as_list(tensors):
+    """Return one tensor, or several, as a list."""
+    return [tensors] if isinstance(tensors, TensorBase) else list(tensors)
+
+
+def initial_gradients(outputs, gradients):
+    """Return one gradient to begin with for each output."""
+    gradients = [None] * len(outputs) if gradients is None else as_list(gradients)
+    if len(gradients) != len(outputs):
+        raise GradientError(f"backward: expected one gradient for each of the {len(outputs)} tensors, found {len(gradients)}.")
+    return [initial_gradient(output, gradient) for output, gradient in zip(outputs, gradients, strict=True)]
+
+
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False):
     """Add to the `grad` of every leaf the gradient of `tensors`. Arguments as torch.autograd.backward."""
-    tensors = [tensors] if isinstance(tensors, TensorBase) else list(tensors)
-    given = [None] * len(tensors) if grad_tensors is None else list(grad_tensors)
-    seeds = [initial_gradient(t, g) for t, g in zip(tensors, given, strict=True)]
+    tensors = as_list(tensors)
+    seeds = initial_gradients(tensors, grad_tensors)
     walk = BackwardWalk(None, create_graph if retain_graph is None else retain_graph, create_graph)
     with walk:
         propagate(walk, tensors, seeds)
@@ -550,9 +562,8 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False):
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
     """Return the gradients of `outputs` with respect to `inputs`, as a tuple. Arguments as torch.autograd.grad."""
-    outputs, inputs = ([t] if isinstance(t, TensorBase) else list(t) for t in (outputs, inputs))
-    given = [grad_outputs] if isinstance(grad_outputs, TensorBase) else grad_outputs or [None] * len(outputs)
-    seeds = [initial_gradient(t, g) for t, g in zip(outputs, given, strict=True)]
+    outputs, inputs = as_list(outputs), as_list(inputs)
+    seeds = initial_gradients(outputs, grad_outputs)
     walk = BackwardWalk(inputs, create_graph if retain_graph is None else retain_graph, create_graph)
     with walk:
         propagate(walk, outputs, seeds)
@@ -615,6 +626,7 @@ the central difference falls with $\epsilon^2$, the rounding error grows with $1
 #| export
 #| face autograd: gradcheck, gradgradcheck, Function
 #| face utils.checkpoint: checkpoint
+from tinytorch.given import vjp_activations, vjp_layers  # noqa: F401  (they add rows to VJPS)
 from tinytorch.given.checkpointing import checkpoint
 from tinytorch.given.custom_function import Function
 from tinytorch.given.grad_mode import enable_grad, no_grad

@@ -10,8 +10,7 @@ from tinytorch.core.engine import SERVICES, WATCHERS, GradientError, TensorBase,
 from tinytorch.given.deferral import settle
 from tinytorch.given.graph import Node, edge_of, meta_of
 
-# Operations that broadcast an input without promoting dtypes.
-BROADCASTING = frozenset(("expand", "where", "setitem_", "copy_"))
+BROADCASTING = frozenset(("expand", "where"))     # beside those that promote dtypes and those in place
 
 
 class Walk:
@@ -130,8 +129,7 @@ class Walk:
         if not isinstance(g, TensorBase):
             raise GradientError(f"{node.name}: the gradient of input {position} must be a Tensor or None, found {type(g).__name__}.")
         if g.shape != shape:
-            broadcasts = node.primitive is not None and (node.primitive.promote is not None or node.primitive.name in BROADCASTING)
-            if broadcasts and len(g.shape) >= len(shape):
+            if _broadcasts(node.primitive) and len(g.shape) >= len(shape):
                 g = self.unbroadcast(g, shape)
             if g.shape != shape:
                 raise GradientError(f"{node.name}: the gradient of input {position} has shape {g.shape}, expected {shape}.")
@@ -175,6 +173,12 @@ class Walk:
             if g is None and not allow_unused:
                 raise GradientError(f"grad: the outputs do not depend on input {position}; pass allow_unused=True to get None for it.")
         return found
+
+
+def _broadcasts(primitive: Any) -> bool:
+    if primitive is None:
+        return False
+    return primitive.promote is not None or bool(primitive.mutates) or primitive.name in BROADCASTING
 
 
 # ---- hooks -----------------------------------------------------------------------------------------------------------------

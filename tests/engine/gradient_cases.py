@@ -1,0 +1,133 @@
+"""One row or more for every differentiable primitive: a function of tensors, and float64 inputs at which it is smooth."""
+
+import numpy as np
+
+from tinytorch import Tensor, tensor
+from tinytorch.core.engine import primitive
+
+RNG = np.random.default_rng(20)
+
+
+def normal(*shape):
+    return RNG.normal(size=shape)
+
+
+def positive(*shape):
+    return RNG.uniform(0.5, 2.0, shape)
+
+
+def distinct(*shape):
+    """Values that are at least 0.1 apart, in random order: no ties, no corners nearby."""
+    count = int(np.prod(shape))
+    return (RNG.permutation(count).reshape(shape) - count / 2 + 0.25) * 0.1
+
+
+def call(name, **params):
+    return lambda *inputs: primitive(name)(*inputs, **params)
+
+
+MASK = tensor(np.array([[True, False, True], [False, True, True]]))
+INDEX = tensor(np.array([[2, 0], [1, 1]]))
+
+
+
+
+def setitem(x, v):
+    y = x * 1.0
+    y[0, 1:] = v
+    return y
+
+
+def copied(x, v):
+    y = x * 1.0
+    y.copy_(v)
+    return y + x
+
+
+def in_place(name, *others, **params):
+    def function(x, *more):
+        y = x * 1.0
+        primitive(name)(y, *(more or others), **params)
+        return y
+
+    return function
+
+
+# primitive -> [(function, inputs)]
+TENSOR_CASES = {
+    "add": [(lambda a, b: a + b, [normal(3, 1, 2), normal(4, 1)]), (lambda a: 2.0 + a, [normal(3)])],
+    "sub": [(lambda a, b: a - b, [normal(2, 3), normal(3)]), (lambda a: 1 - a, [normal(3)])],
+    "mul": [(lambda a, b: a * b, [normal(2, 3), normal(2, 1)]), (lambda a: a * a, [normal(2)])],
+    "div": [(lambda a, b: a / b, [normal(2, 3), positive(3)]), (lambda a: 1 / a, [positive(3)])],
+    "neg": [(lambda a: -a, [normal(3)])],
+    "abs": [(lambda a: a.abs(), [distinct(4)])],
+    "pow": [(lambda a, b: a**b, [positive(3), normal(3)]), (lambda a: a**3, [normal(3)]), (lambda b: 2.0**b, [normal(3)]),
+            (lambda a: a**0, [normal(3)])],
+    "exp": [(lambda a: a.exp(), [normal(3)])],
+    "log": [(lambda a: a.log(), [positive(3)])],
+    "sqrt": [(lambda a: a.sqrt(), [positive(3)])],
+    "sin": [(lambda a: a.sin(), [normal(3)])],
+    "cos": [(lambda a: a.cos(), [normal(3)])],
+    "maximum": [(lambda a, b: a.maximum(b), [distinct(2, 3), distinct(3) + 0.02])],
+    "minimum": [(lambda a, b: a.minimum(b), [distinct(2, 3), distinct(3) + 0.02])],
+    "clamp": [(lambda a: a.clamp(-0.1, 0.2), [distinct(6)]), (lambda a: a.clamp(min=0.0), [distinct(6)])],
+    "where": [(lambda a, b: a.where(MASK, b), [normal(2, 3), normal(3)])],
+    "cast": [(lambda a: a.to(np.float64) * 1.0, [normal(2)])],
+    "copy": [(lambda a: a.clone(), [normal(2)])],
+    "matmul": [
+        (lambda a, b: a @ b, [normal(2, 3), normal(3, 4)]), (lambda a, b: a @ b, [normal(5, 2, 3), normal(3, 2)]),
+        (lambda a, b: a @ b, [normal(3), normal(3)]), (lambda a, b: a @ b, [normal(3), normal(3, 2)]),
+        (lambda a, b: a @ b, [normal(2, 2, 3), normal(3)]), (lambda a, b: a @ b, [normal(3), normal(2, 3, 2)]),
+        (lambda a, b: a @ b, [normal(2, 1, 2, 3), normal(3, 3, 2)]),
+    ],
+    "sum": [(lambda a: a.sum(), [normal(2, 3)]), (lambda a: a.sum(1), [normal(2, 3)]), (lambda a: a.sum((0, 2), keepdim=True), [normal(2, 3, 2)])],
+    "amax": [(lambda a: a.amax(), [distinct(2, 3)]), (lambda a: a.amax(1), [distinct(2, 3)])],
+    "amin": [(lambda a: a.amin((0, 1)), [distinct(2, 3)]), (lambda a: a.amin(0, keepdim=True), [distinct(2, 3)])],
+    "max": [(lambda a: a.max(1)[0], [distinct(2, 3)]), (lambda a: a.max(0, keepdim=True)[0], [distinct(2, 3)])],
+    "min": [(lambda a: a.min(-1)[0], [distinct(2, 3)])],
+    "reshape": [(lambda a: a.reshape(3, -1), [normal(2, 3)])],
+    "permute": [(lambda a: a.permute(2, 0, 1), [normal(2, 3, 4)])],
+    "expand": [(lambda a: a.expand(2, 3, 4), [normal(3, 1)])],
+    "getitem": [(lambda a: a[1], [normal(2, 3)]), (lambda a: a[:, ::2], [normal(2, 3)]), (lambda a: a[INDEX], [normal(3, 2)]),
+                (lambda a: a[MASK], [normal(2, 3)]), (lambda a: a[None, ..., 0], [normal(2, 3)])],
+    "getitem_grad": [(call("getitem_grad", index=(slice(1, None), ...), shape=(3, 2)), [normal(2, 2)])],
+    "setitem_": [(setitem, [normal(2, 3), normal(2)]), (setitem, [normal(2, 3), normal(1)])],
+    "copy_": [(copied, [normal(2, 3), normal(3)])],
+    "take_along": [(lambda a: a.gather(1, INDEX), [normal(2, 3)])],
+    "put_along": [(lambda v: primitive("put_along")(v, INDEX, dim=1, size=3), [normal(2, 2)])],
+    "cat": [(call("cat", dim=1), [normal(2, 1), normal(2, 2)])],
+    "add_": [(in_place("add_"), [normal(2, 3), normal(3)])],
+    "sub_": [(in_place("sub_"), [normal(2, 3), normal(3)])],
+    "mul_": [(in_place("mul_"), [normal(2, 3), normal(3)])],
+    "div_": [(in_place("div_"), [normal(2, 3), positive(3)])],
+    "clamp_": [(in_place("clamp_", min=-0.1, max=0.2), [distinct(6)])],
+}
+
+ACTIVATION_CASES = {
+    "relu": [(call("relu"), [distinct(6)])],
+    "relu_": [(in_place("relu_"), [distinct(6)])],
+    "leaky_relu": [(call("leaky_relu", negative_slope=0.1), [distinct(6)])],
+    "leaky_relu_": [(in_place("leaky_relu_", negative_slope=0.1), [distinct(6)])],
+    "sigmoid": [(call("sigmoid"), [normal(4)])],
+    "tanh": [(call("tanh"), [normal(4)])],
+    "erf": [(call("erf"), [normal(4)])],
+    "silu": [(call("silu"), [normal(4)])],
+    "silu_": [(in_place("silu_"), [normal(4)])],
+    "gelu": [(call("gelu", approximate="none"), [normal(4)]), (call("gelu", approximate="tanh"), [normal(4)])],
+    "softmax": [(call("softmax", dim=1), [normal(2, 3)]), (call("softmax", dim=0), [normal(2, 3)])],
+    "log_softmax": [(call("log_softmax", dim=1), [normal(2, 3)])],
+}
+
+LAYER_CASES = {
+    "linear": [(call("linear"), [normal(2, 5, 3), normal(4, 3), normal(4)]), (lambda x, w: primitive("linear")(x, w, None), [normal(2, 3), normal(4, 3)])],
+    "dropout": [(call("dropout", p=0.4, seed=3, offset=0), [normal(3, 4)])],
+    "embedding": [(lambda w: primitive("embedding")(w, INDEX), [normal(3, 2)])],
+    "embedding_grad": [(lambda g: primitive("embedding_grad")(g, INDEX, num_embeddings=3), [normal(2, 2, 2)])],
+}
+
+CASES = {**TENSOR_CASES, **ACTIVATION_CASES, **LAYER_CASES}
+
+
+def leaves(arrays):
+    """Return fresh float64 leaf tensors."""
+    return [Tensor(np.array(a, np.float64), requires_grad=True) for a in arrays]
