@@ -61,7 +61,8 @@ def package_before(project: Project, module: Module, course: Course | None = Non
     try:
         if not (folder / READY).is_file():
             _compose_into(folder, project, course, before, module, sources)
-        os.utime(folder / READY)
+        with contextlib.suppress(OSError):  # where nothing can be written nothing is pruned either
+            os.utime(folder / READY)
     except OSError as error:
         raise ProjectError(
             f"expected to write the package for {module.name} under {project.relative(project.packages_dir)}, "

@@ -108,7 +108,9 @@ def run_python(
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(TITO_HOME)]))
+    """The environment of a child: tito is importable there also when it runs from a source tree."""
+    installed = TITO_HOME.name in ("site-packages", "dist-packages")
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), "" if installed else str(TITO_HOME)]))
     return {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", **extra}
 
 
