@@ -7,6 +7,8 @@ MNIST (http://yann.lecun.com/exdb/mnist/): four idx files, gzipped or not. An id
 byte for the element type (8 = uint8), the number of axes, and one big-endian 32-bit size for each axis. The values
 follow.
 
+The digits (sources in assets/digits.txt) come with the package, as a .npz file.
+
 Nothing here is ever unpickled: a pickle can run any program while it is read.
 """
 
@@ -33,6 +35,7 @@ MNIST_SHAPES = {
     "t10k-labels-idx1-ubyte": (10_000,),
 }
 IDX_UINT8 = 8
+DIGITS_FILE = Path(__file__).parent.parent / "assets" / "digits.npz"
 
 
 class DataCorrupt(TinyTorchError, ValueError):
@@ -56,8 +59,8 @@ def check_cifar10(folder: Path) -> None:
             )
 
 
-def read_cifar10_records(folder: Path, train: bool) -> np.ndarray:
-    """The records of the training (50,000) or the test part (10,000): uint8 (N, 3073)."""
+def read_cifar10(folder: Path, train: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 (N, 3, 32, 32) and labels uint8 (N,) of the training (50,000) or the test part (10,000)."""
     check_cifar10(folder)
     names = CIFAR10_TRAIN if train else CIFAR10_TEST
     records = np.empty((len(names), CIFAR10_RECORDS, CIFAR10_RECORD_BYTES), dtype=np.uint8)
@@ -65,7 +68,21 @@ def read_cifar10_records(folder: Path, train: bool) -> np.ndarray:
         part.reshape(-1)[:] = np.fromfile(folder / name, dtype=np.uint8)
         if part[:, 0].max() >= len(CIFAR10_CLASSES):
             raise DataCorrupt(f"Expected labels 0 to 9 in {folder / name}, found {part[:, 0].max()}.")
-    return records.reshape(-1, CIFAR10_RECORD_BYTES)
+    return decode_cifar10(records.reshape(-1, CIFAR10_RECORD_BYTES))
+
+
+def decode_cifar10(records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 (N, 3, 32, 32) and labels uint8 (N,) out of records uint8 (N, 3073)."""
+    return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]
+
+
+# ---- Digits ------------------------------------------------------------------------------------------------------
+
+
+def read_digits() -> tuple[np.ndarray, np.ndarray]:
+    """The embedded digits: images uint8 (1797, 8, 8), 17 grey levels spread over 0 … 255, and labels uint8 (1797,)."""
+    with np.load(DIGITS_FILE, allow_pickle=False) as data:
+        return (data["images"].astype(np.uint16) * 255 // 16).astype(np.uint8), data["labels"]
 
 
 # ---- MNIST -------------------------------------------------------------------------------------------------------
