@@ -70,11 +70,9 @@ class _Lines:
 
     def plan(self, event: Event) -> None:
         """The network and how long it will be trained."""
-        count = _count(event["epochs"], "epoch")
-        self.say(
-            f"Network: {event['network']}, {event['parameters']:,} parameters. {count} of {event['steps']} steps on "
-            f"{_count(self.job.threads, 'thread')}, {event['optimizer']}."
-        )
+        threads, epochs = _count(self.job.threads, "thread"), _count(event["epochs"], "epoch")
+        self.say(f"Network: {event['network']}, {event['parameters']:,} parameters. {event['optimizer']}.")
+        self.say(f"Plan: {epochs} of {_count(event['steps_per_epoch'], 'step')} on {threads}.")
         if event["why"]:
             self.say(f"  {event['why']}")
         if event["start"]:
@@ -144,10 +142,11 @@ class _Live(_Lines):
         name = f"Epoch {event['epoch']}/{event['epochs']}"
         self.bar.update(self.task, description=name, completed=event["step"], total=event["steps"], metrics=metrics)
 
-    def result(self, event: Event) -> None:
-        """The report, without the bar."""
-        self.bar.update(self.task, visible=False)
-        super().result(event)
+    def __call__(self, event: Event) -> None:
+        """Show one event; the bar goes before the last words."""
+        if event["event"] in ("result", "stopped", "killed"):
+            self.bar.stop()
+        super().__call__(event)
 
 
 def _progress() -> Progress:
