@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 CELL_SECONDS = 120
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 
 def main(source: Path, folder: Path) -> None:
@@ -25,8 +26,8 @@ def main(source: Path, folder: Path) -> None:
         NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", resources=resources).execute()
         print("null")
     except CellExecutionError as error:
-        where = re.search(r"\btest_\w+", str(error))
-        print(json.dumps({"test": where[0] if where else "", "exception": error.ename, "message": error.evalue}))
+        where = re.search(r"\bin (test_\w+)", COLOUR.sub("", str(error)))
+        print(json.dumps({"test": where[1] if where else "", "exception": error.ename, "message": error.evalue}))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from tito.course.sources import ModuleSources, read_sources
 from tito.export.compose import compose
 from tito.project import Project
 
-ALONGSIDE = ("pyproject.toml", "modules/course.toml", "tests/data")
+ALONGSIDE = ("modules/course.toml", "tests/data")
 
 
 class ProjectCopies:
@@ -61,7 +61,8 @@ class ProjectCopies:
 
     def _lay_out(self, base: Project, module: Module) -> None:
         for name in ALONGSIDE:
-            _copy(self.project.root / name, base.root / name)
+            if (self.project.root / name).exists():
+                _copy(self.project.root / name, base.root / name)
         for each in (*self.course.before(module), module):
             _copy(each.folder(self.project), each.folder(base))
         _copy(self.project.checkpoints_dir, base.checkpoints_dir)

@@ -95,6 +95,10 @@ class Refusal(pytest.Item):
         """Fail."""
         pytest.fail(self.sentence, pytrace=False)
 
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        """The sentence, with no word around it."""
+        return str(excinfo.value)
+
 
 @pytest.fixture(autouse=True)
 def _object_under_test(request: pytest.FixtureRequest) -> Iterator[None]:

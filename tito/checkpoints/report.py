@@ -71,5 +71,6 @@ def _message(longrepr: Any) -> str:
     """What the assertion says, without the values that pytest adds to a message that is there already."""
     crash = getattr(longrepr, "reprcrash", None)
     text = crash.message if crash else str(longrepr or "")
-    head, found, _ = text.removeprefix("AssertionError: ").partition("\nassert ")
-    return head if found else text.removeprefix("AssertionError: ")
+    text = text.removeprefix("AssertionError: ").removeprefix("Failed: ")
+    head, found, _ = text.partition("\nassert ")
+    return head if found else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,11 +51,14 @@ def run_checkpoint(
 
 
 def pytest_arguments(project: Project, file: Path, target: Path) -> list[str]:
-    """pytest's arguments: this file, this project's settings, results to `target`."""
+    """pytest's arguments: this file, results to `target`. They do not depend on anybody's settings."""
     return [
         str(file),
         f"--rootdir={project.root}",
-        f"--config-file={project.root / 'pyproject.toml'}",
+        f"--config-file={os.devnull}",
+        "--import-mode=importlib",
+        "-Werror",
+        "-ptito.checkpoints.plugin",
         f"--checkpoint-report={target}",
         "--tb=short",
         "-q",

@@ -40,10 +40,11 @@ def enable(project: Project, state: State) -> str:
     """Add the pattern. Returns a sentence about what was done, or why nothing was."""
     path = settings_file(project)
     before = read_text(path)
+    has_text = before is not None and before.strip() != ""
     try:
-        if before is not None and (value := _pattern_value(before)) is not None:
+        if before and has_text and (value := _pattern_value(before)) is not None:
             return f"{NAME} already says {value} for {PATTERN}: left alone."
-        text, piece = _with_pattern(before if before is not None and before.strip() else None)
+        text, piece = _with_pattern(before if has_text else None)
     except jsonc.JsoncError as problem:
         return f"{NAME} is not JSON that we can extend ({problem}): left alone."
     folders = write_text(path, text)
