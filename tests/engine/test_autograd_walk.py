@@ -184,7 +184,8 @@ def test_retain_grad():
     assert y.grad.tolist() == [12.0] and x.grad.tolist() == [36.0]
 
 
-def test_last_layer_is_accumulated_before_the_first_rule_runs():
+@pytest.mark.parametrize("weight_first", [False, True])
+def test_last_layer_is_accumulated_before_the_first_rule_runs(weight_first):
     events = []
 
     class Spy(Function):
@@ -200,7 +201,8 @@ def test_last_layer_is_accumulated_before_the_first_rule_runs():
     first, last = leaf(2.0), leaf(3.0)
     last.register_post_accumulate_grad_hook(lambda p: events.append(f"last layer's grad {p.grad.item()}"))
     first.register_post_accumulate_grad_hook(lambda p: events.append("first layer's grad"))
-    (Spy.apply(first * 1.0).exp().log() * last).backward()
+    hidden = Spy.apply(first * 1.0).exp().log()
+    (last * hidden if weight_first else hidden * last).backward()
     assert events[0].startswith("last layer's grad") and abs(float(events[0].split()[-1]) - 2) < 1e-12
     assert events[1:] == ["first layer's rule", "first layer's grad"]
 

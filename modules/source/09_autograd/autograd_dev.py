@@ -439,83 +439,14 @@ def test_count_dependencies():
 
 # %% [markdown]
 """
-### The walk
+### Where to begin
 
-Now everything comes together. `Walk` (given below) keeps what has arrived where. Three of its details protect you from classic bugs:
-
-* a gradient that reaches two places is never added to in place: the other place would see it;
-* a leaf's `grad` is written as soon as its last contribution is in, and its hook fires then, not at the end;
-* what a rule returns must have the shape of its input; broadcasting is undone here, for the operations that broadcast.
+The walk begins with the gradient of the loss with respect to itself: 1. If you start from a tensor with many elements, there is no single
+loss, and you must say how much each element counts.
 """
 
-# %% nbgrader={"grade": false, "grade_id": "autograd-walk", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "autograd-initial-gradient", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
-from tinytorch.given.walk import Walk
-
-
-class BackwardWalk(Walk):
-    """The state of one backward pass; knows how a broadcast is undone."""
-
-    unbroadcast = staticmethod(unbroadcast)
-
-# %% [markdown]
-"""
-`Walk` offers what you need:
-
-* `walk.arrive(edge, g)`: a gradient arrives at the target of an edge; contributions are added up.
-* `walk.take(node)`: the list of complete gradients of a node's outputs, None where nothing arrived; hooks have run.
-* `walk.finish(leaf)`: a leaf is complete: its `grad` is written.
-* `walk.wants(target)`: False for nodes that lead to nothing that was asked for (`grad` of some inputs only).
-* `walk.gradients_of(node, gradients)`: runs the node's rule and checks what it returned: one gradient, or None, for each edge.
-"""
-
-# %% nbgrader={"grade": false, "grade_id": "autograd-propagate", "locked": false, "schema_version": 3, "solution": true, "task": false}
-#| export
-def propagate(walk, roots, gradients):
-    """Walk the graph from the `roots` (tensors), whose gradients are given, down to the leaves.
-
-    TASK: process every node after all of its consumers.
-    APPROACH: 1. `edges = [edge_of(r) for r in roots]`; `counts = count_dependencies([target for target, _ in edges])`. 2. each root's
-        gradient arrives at its edge. 3. `ready` = the root targets with count 0, each once. 4. while ready: pop a target. A leaf:
-        `walk.finish`. A node: take its gradients, get those of its inputs (skip the rule, with None for every edge, if the walk does
-        not want the node), and for each edge that is not None: let its gradient arrive (unless it is None), count its target down
-        by 1, and at 0 append the target to ready. A leaf that is complete is finished at once, before anything else.
-    EXAMPLE: see `backward` below
-    """
-    ### BEGIN SOLUTION
-    edges = [edge_of(root) for root in roots]
-    counts = count_dependencies([target for target, _ in edges])
-    for edge, gradient in zip(edges, gradients, strict=True):
-        walk.arrive(edge, gradient)
-    ready = [target for target in dict.fromkeys(target for target, _ in edges) if counts[target] == 0]
-    while ready:
-        target = ready.pop()
-        if not isinstance(target, Node):
-            walk.finish(target)
-            continue
-        taken = walk.take(target)
-        results = walk.gradients_of(target, taken) if walk.wants(target) else [None] * len(target.edges)
-        for edge, gradient in zip(target.edges, results, strict=True):
-            if edge is None:
-                continue
-            if gradient is not None:
-                walk.arrive(edge, gradient)
-            counts[edge[0]] -= 1
-            if counts[edge[0]] == 0:
-                ready.append(edge[0])
-    ### END SOLUTION
-
-# %% [markdown]
-"""
-### backward and grad
-
-Two ways in. `loss.backward()` writes the `grad` of every leaf; calling it twice adds. `grad(outputs, inputs)` returns gradients and
-writes nothing. Rules run as ordinary operations; they are recorded only with `create_graph=True`, when you want to differentiate the gradient.
-"""
-
-# %% nbgrader={"grade": false, "grade_id": "autograd-backward", "locked": false, "schema_version": 3, "solution": true, "task": false}
-#| export
-#| face autograd: backward, grad
 def initial_gradient(output, gradient):
     """Return the gradient to begin with: the one given, or 1 for a tensor with one element.
 
@@ -537,7 +468,61 @@ def initial_gradient(output, gradient):
     return gradient
     ### END SOLUTION
 
+# %% [markdown]
+"""
+### Test: where to begin
 
+A loss begins with 1, in its own dtype. Everything doubtful is refused with a sentence that says what was found.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-autograd-initial-gradient", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+def test_initial_gradient():
+    x = Tensor([2.0, 3.0], requires_grad=True)
+    one = initial_gradient(Tensor(np.ones((1, 1)), requires_grad=True), None)
+    assert one.tolist() == [[1.0]] and one.dtype == np.float64, f"initial_gradient: expected [[1.]] in float64, got {one!r}"
+    g = Tensor([5.0, 6.0])
+    assert initial_gradient(x, g) is g, "initial_gradient: a gradient that fits is returned"
+    for bad, reason in ((lambda: initial_gradient(Tensor([1.0]), None), "require"), (lambda: initial_gradient(x, None), "(2,)"),
+                        (lambda: initial_gradient(x, Tensor([1.0])), "(1,)")):
+        try:
+            bad()
+        except GradientError as error:
+            assert reason in str(error), f"initial_gradient: the message should contain {reason!r}, got {error}"
+        else:
+            raise AssertionError(f"initial_gradient: expected a GradientError about {reason!r}")
+
+# %% [markdown]
+"""
+### The walk
+
+Now everything comes together. `Walk` (given below) keeps what has arrived where. Three of its details protect you from classic bugs:
+
+* a gradient that reaches two places is never added to in place: the other place would see it;
+* a leaf's `grad` is written as soon as its last contribution is in, and its hook fires then, not at the end;
+* what a rule returns must have the shape of its input; broadcasting is undone here, for the operations that broadcast.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "autograd-walk", "locked": true, "schema_version": 3, "solution": false, "task": false}
+#| export
+from tinytorch.given.walk import Walk
+
+
+class BackwardWalk(Walk):
+    """The state of one backward pass; knows how a broadcast is undone."""
+
+    unbroadcast = staticmethod(unbroadcast)
+
+# %% [markdown]
+"""
+### backward and grad
+
+Two ways in, both given below; they call the `propagate` that you write next. `loss.backward()` writes the `grad` of every leaf; calling it twice adds. `grad(outputs, inputs)` returns gradients and
+writes nothing. Rules run as ordinary operations; they are recorded only with `create_graph=True`, when you want to differentiate the gradient.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "autograd-backward", "locked": true, "schema_version": 3, "solution": false, "task": false}
+#| export
+#| face autograd: backward, grad
 def as_list(tensors):
     """Return one tensor, or several, as a list."""
     return [tensors] if isinstance(tensors, TensorBase) else list(tensors)
@@ -574,13 +559,69 @@ SERVICES["backward"], SERVICES["grad"] = backward, grad
 
 # %% [markdown]
 """
+### propagate
+
+`Walk` offers what you need:
+
+* `walk.arrive(edge, g)`: a gradient arrives at the target of an edge; contributions are added up.
+* `walk.take(node)`: the list of complete gradients of a node's outputs, None where nothing arrived; hooks have run.
+* `walk.finish(leaf)`: a leaf is complete: its `grad` is written.
+* `walk.wants(target)`: False for nodes that lead to nothing that was asked for (`grad` of some inputs only).
+* `walk.gradients_of(node, gradients)`: runs the node's rule and checks what it returned: one gradient, or None, for each edge.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "autograd-propagate", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def propagate(walk, roots, gradients):
+    """Walk the graph from the `roots` (tensors), whose gradients are given, down to the leaves.
+
+    TASK: process every node after all of its consumers.
+    APPROACH: 1. `edges = [edge_of(r) for r in roots]`; `counts = count_dependencies([target for target, _ in edges])`. 2. each root's
+        gradient arrives at its edge. 3. `complete(target)` for each root target with count 0, each once: a leaf is finished at
+        once (`walk.finish`), a Node appended to `ready`. 4. while ready: pop a node; take its gradients; get those of its inputs (None
+        for every edge, without running the rule, if the walk does not want the node); for each edge that is not None let its gradient
+        arrive (unless it is None), count its target down by 1, and at 0 the target is complete.
+    EXAMPLE: for y = w * w: mul's rule runs, its two gradients arrive at w, and w is finished with their sum.
+    """
+    ### BEGIN SOLUTION
+    edges = [edge_of(root) for root in roots]
+    counts = count_dependencies([target for target, _ in edges])
+    ready = []
+
+    def complete(target):
+        if isinstance(target, Node):
+            ready.append(target)
+        else:
+            walk.finish(target)
+
+    for edge, gradient in zip(edges, gradients, strict=True):
+        walk.arrive(edge, gradient)
+    for target in dict.fromkeys(target for target, _ in edges):
+        if counts[target] == 0:
+            complete(target)
+    while ready:
+        node = ready.pop()
+        taken = walk.take(node)
+        results = walk.gradients_of(node, taken) if walk.wants(node) else [None] * len(node.edges)
+        for edge, gradient in zip(node.edges, results, strict=True):
+            if edge is None:
+                continue
+            if gradient is not None:
+                walk.arrive(edge, gradient)
+            counts[edge[0]] -= 1
+            if counts[edge[0]] == 0:
+                complete(edge[0])
+    ### END SOLUTION
+
+# %% [markdown]
+"""
 ### Test: gradients, accumulation, order
 
 A diamond (a tensor used twice), a broadcast bias, gradients that add up over two calls, and 20,000 operations in a row. If the
 diamond gives half of the expected value, a node was walked before its second consumer.
 """
 
-# %% nbgrader={"grade": true, "grade_id": "test-autograd-backward", "locked": true, "points": 12, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "test-autograd-backward", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 def test_backward():
     x = Tensor([2.0], requires_grad=True)
     s = x * x
@@ -601,14 +642,6 @@ def test_backward():
     (first,) = grad(x * x * x, x, create_graph=True)
     (second,) = grad(first, x)
     assert second.item() == 12.0, f"grad: the second derivative of x³ at 2 is 12, got {second}"
-    for bad, reason in ((lambda: (Tensor([1.0]) * 2).backward(), "require"), (lambda: (x * Tensor([1.0, 2.0])).backward(), "(2,)"),
-                        (lambda: backward([x * 1], [Tensor([1.0, 1.0])]), "(2,)")):
-        try:
-            bad()
-        except GradientError as error:
-            assert reason in str(error), f"initial_gradient: the message should contain {reason!r}, got {error}"
-        else:
-            raise AssertionError(f"initial_gradient: expected a GradientError about {reason!r}")
 
 # %% [markdown]
 r"""
@@ -622,7 +655,7 @@ Use float64. In float32 the difference of two nearly equal numbers has no digits
 the central difference falls with $\epsilon^2$, the rounding error grows with $1/\epsilon$; about $10^{-6}$ is best.
 """
 
-# %% nbgrader={"grade": false, "grade_id": "autograd-gradcheck", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "autograd-gradcheck-given", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 #| face autograd: gradcheck, gradgradcheck, Function
 #| face utils.checkpoint: checkpoint
@@ -630,31 +663,6 @@ from tinytorch.given import vjp_activations, vjp_layers  # noqa: F401  (they add
 from tinytorch.given.checkpointing import checkpoint
 from tinytorch.given.custom_function import Function
 from tinytorch.given.grad_mode import enable_grad, no_grad
-
-
-def numerical_gradient(function, inputs, which, weights, eps=1e-6):
-    """Return d sum(weights · function(*inputs)) / d inputs[which] as a NumPy array.
-
-    TASK: the central difference of the formula above, element by element.
-    APPROACH: 1. work in `no_grad()`, and on `array = inputs[which].detach().numpy()`, which shares the tensor's memory. 2. for each place
-        of `np.ndindex(array.shape)`: remember the value, set value + eps, evaluate; set value - eps, evaluate; put the value back.
-        3. evaluate means `(function(*inputs).detach().numpy() * weights).sum()`.
-    EXAMPLE: function x -> x·x at x = [3.0], weights 1 -> [6.0]
-    """
-    ### BEGIN SOLUTION
-    array = inputs[which].detach().numpy()
-    slopes = np.zeros(array.shape, np.float64)
-    with no_grad():
-        for place in np.ndindex(array.shape):
-            value = array[place]
-            array[place] = value + eps
-            above = (function(*inputs).detach().numpy() * weights).sum()
-            array[place] = value - eps
-            below = (function(*inputs).detach().numpy() * weights).sum()
-            array[place] = value
-            slopes[place] = (above - below) / (2 * eps)
-    return slopes
-    ### END SOLUTION
 
 
 def gradcheck(function, inputs, eps=1e-6, atol=1e-5, rtol=1e-3):
@@ -696,6 +704,32 @@ def gradgradcheck(function, inputs, eps=1e-6, atol=1e-5, rtol=1e-3):
 
         gradcheck(gradient, inputs, eps, atol, rtol)
     return True
+
+# %% nbgrader={"grade": false, "grade_id": "autograd-gradcheck", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def numerical_gradient(function, inputs, which, weights, eps=1e-6):
+    """Return d sum(weights · function(*inputs)) / d inputs[which] as a NumPy array.
+
+    TASK: the central difference of the formula above, element by element.
+    APPROACH: 1. work in `no_grad()`, and on `array = inputs[which].detach().numpy()`, which shares the tensor's memory. 2. for each place
+        of `np.ndindex(array.shape)`: remember the value, set value + eps, evaluate; set value - eps, evaluate; put the value back.
+        3. evaluate means `(function(*inputs).detach().numpy() * weights).sum()`.
+    EXAMPLE: function x -> x·x at x = [3.0], weights 1 -> [6.0]
+    """
+    ### BEGIN SOLUTION
+    array = inputs[which].detach().numpy()
+    slopes = np.zeros(array.shape, np.float64)
+    with no_grad():
+        for place in np.ndindex(array.shape):
+            value = array[place]
+            array[place] = value + eps
+            above = (function(*inputs).detach().numpy() * weights).sum()
+            array[place] = value - eps
+            below = (function(*inputs).detach().numpy() * weights).sum()
+            array[place] = value
+            slopes[place] = (above - below) / (2 * eps)
+    return slopes
+    ### END SOLUTION
 
 # %% [markdown]
 """
@@ -811,7 +845,7 @@ Every rule that you wrote, composed: a small network with broadcasting, reductio
 first and second derivatives, and XOR, which must be learnt.
 """
 
-# %% nbgrader={"grade": true, "grade_id": "test-autograd-module", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "test-autograd-module", "locked": true, "points": 18, "schema_version": 3, "solution": false, "task": false}
 def test_module():
     rng = np.random.default_rng(11)
     x, w, b = (Tensor(rng.uniform(0.5, 1.5, s), requires_grad=True) for s in ((4, 3), (3, 2), (2,)))
@@ -851,6 +885,7 @@ if __name__ == "__main__":
     test_rules()
     test_shape_rules()
     test_count_dependencies()
+    test_initial_gradient()
     test_backward()
     test_gradcheck()
     test_module()
