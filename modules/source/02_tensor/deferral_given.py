@@ -2,77 +2,64 @@
 
 A deferrable primitive (normalisation after its statistics, a bias, a ReLU) returns a tensor whose shape and dtype are known
 and whose array is computed on first use. If the next operation finds a row for the pair in FUSIONS, the fused primitive is
-executed and recorded in place of both. User code sees the same values either way.
+executed and recorded in place of both. User code sees the same values either way: an operation waits only if it cannot fail,
+and it is executed before anything that it reads is overwritten.
 """
 
 from typing import Any
-from weakref import WeakSet
 
-from tinytorch.given.scope import Watcher, WatcherTable, overlay
-from tinytorch.given.storage import Pending, Storage, TensorBase
-from tinytorch.given.tables import FUSIONS, SERVICES, Primitive
+from tinytorch.given.pending import Pending, settle, wait, waiting
+from tinytorch.given.scope import WatcherTable, phase
+from tinytorch.given.storage import Storage, TensorBase
+from tinytorch.given.tables import FUSIONS, Primitive
 
-WAITING: WeakSet = WeakSet()     # every pending tensor that somebody still holds
-
-
-class Immediately(Watcher):
-    """Asks for single operations, and looks at nothing."""
-
-    single_operations = True
-
-    def after(self, *event: Any) -> None:
-        """Nothing to see."""
-
-
-IMMEDIATELY = Immediately()
+__all__ = ["fuse_or_defer", "settle", "settle_readers_of"]
 
 
 def fuse_or_defer(primitive: Primitive, inputs: tuple, params: dict, watchers: WatcherTable) -> Any:
     """Return the output of a fused or a deferred operation, or None: then `bind` goes on as usual."""
-    if watchers.single_operations:
-        return None
     first = inputs[0]
-    waiting = first._pending if isinstance(first, TensorBase) else None
-    if waiting is not None and waiting.recorder is watchers.get("autograd"):
-        fused = FUSIONS.get((primitive.name, waiting.primitive.name))
-        if fused is not None:
-            return fused(*waiting.inputs, *inputs[1:], **waiting.params, **params)
-    if primitive.deferrable and isinstance(first, TensorBase) and FUSIONS.has_inner(primitive.name):
-        return _defer(primitive, inputs, params, watchers)
-    return None
-
-
-def _defer(primitive: Primitive, inputs: tuple, params: dict, watchers: WatcherTable) -> Any:
+    if watchers.single_operations or not isinstance(first, TensorBase):
+        return None
     recorder = watchers.get("autograd")
-    tensor = object.__new__(inputs[0]._result)
-    tensor._storage = Storage()
-    tensor._pending = Pending(primitive, inputs, params, recorder)
+    pending = first._pending
+    if pending is not None and pending.recorder is recorder and pending.phase == phase():
+        fused = FUSIONS.get((primitive.name, pending.primitive.name))
+        if fused is not None:
+            return fused(*pending.inputs, *inputs[1:], **pending.params, **params)
+    if not FUSIONS.has_inner(primitive.name) or not _may_wait(primitive, inputs, params):
+        return None
+    tensor = object.__new__(first._result)
     tensor._requires_grad = recorder is not None and any(isinstance(x, TensorBase) and x._requires_grad for x in inputs)
-    WAITING.add(tensor)
-    return tensor
+    return wait(tensor, Pending(primitive, inputs, params, recorder, phase()))
 
 
-def execute_pending(tensor: Any) -> Any:
-    """Compute the array of a pending tensor by its own recipe, recorded as it was called; return the array."""
-    waiting, tensor._pending = tensor._pending, None
-    WAITING.discard(tensor)
-    with overlay(autograd=waiting.recorder, immediately=IMMEDIATELY):
-        result = SERVICES["bind"](waiting.primitive, *waiting.inputs, **waiting.params)
-    tensor._node, tensor._index, tensor._storage = result._node, result._index, result._storage
-    tensor._requires_grad, tensor._array = result._requires_grad, result._array
-    return tensor._array
+def _may_wait(primitive: Primitive, inputs: tuple, params: dict) -> bool:
+    """Whether a call is certain to succeed, with the shape and dtype of input 0."""
+    first, *others = inputs
+    if not primitive.deferrable or first.dtype.kind != "f":
+        return False
+    if callable(primitive.deferrable):
+        return bool(primitive.deferrable(*inputs, **params))
+    return all(_keeps_shape_and_dtype(first, x) for x in others)
 
 
-def settle(tensor: Any) -> Any:
-    """Make sure that a tensor's array and history are there (before a hook, a retained gradient, a look at the graph)."""
-    if tensor._pending is not None:
-        execute_pending(tensor)
-    return tensor
+def _keeps_shape_and_dtype(first: Any, other: Any) -> bool:
+    if not isinstance(other, TensorBase):
+        return other is None or type(other) in (int, float, bool)
+    sizes = other.shape
+    aligned = first.shape[len(first.shape) - len(sizes) :]
+    return (
+        other.dtype == first.dtype
+        and len(sizes) <= len(first.shape)
+        and all(n in (1, size) for n, size in zip(sizes, aligned, strict=True))
+    )
 
 
 def settle_readers_of(storages: list[Storage]) -> None:
     """Execute every waiting operation that reads one of `storages`: they are about to be overwritten."""
-    for tensor in list(WAITING):
-        inputs = tensor._pending.inputs if tensor._pending is not None else ()
-        if any(isinstance(x, TensorBase) and x._storage in storages for x in inputs):
-            execute_pending(tensor)
+    for tensor in waiting():
+        pending = tensor._pending
+        inputs = pending.inputs if pending is not None else ()
+        if any(isinstance(x, TensorBase) and x._pending is None and x._storage in storages for x in inputs):
+            settle(tensor)

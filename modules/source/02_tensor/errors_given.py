@@ -45,26 +45,36 @@ def describe(value: object) -> str:
     """Return `value` as an error message shows it: "float32 (2, 3)" for an array, the value itself for a scalar."""
     if isinstance(value, np.ndarray) or hasattr(value, "__cuda_array_interface__"):
         return f"{value.dtype} {value.shape}"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple) and any(hasattr(v, "dtype") for v in value):
         return f"[{', '.join(describe(v) for v in value[:3])}{', …' if len(value) > 3 else ''}]"
     return repr(value)
+
+
+# What NumPy says, and what we say instead.
+_CLEARER = (
+    ("broadcast", "the shapes cannot be broadcast: aligned at the last axis, sizes must be equal or 1"),
+    ("read-only", "the memory must not be written to (a read-only array, or an expanded tensor, whose elements share their "
+                  "place): clone() it first"),
+)
 
 
 def raise_kernel_failure(name: str, arrays: list, params: dict, error: Exception) -> NoReturn:
     """Raise the framework's error for a kernel that raised `error`: operation, operands, reason, in one sentence.
 
-    An error of the framework's own passes unchanged: whoever raised it knew more.
+    An error of the framework's own that names the operation passes unchanged: whoever raised it knew more.
     """
-    if isinstance(error, TinyTorchError):
+    if isinstance(error, TinyTorchError) and str(error).startswith(name.rstrip("_")):
         raise error
     operands = ", ".join(describe(a) for a in arrays if a is not None)
-    settings = "".join(f", {key}={value!r}" for key, value in params.items() if not isinstance(value, np.ndarray))
+    settings = "".join(f", {key}={describe(value)}" for key, value in params.items())
     reason = str(error).replace("\n", " ").strip().rstrip(".") or type(error).__name__
-    kind: type[TinyTorchError] = ShapeError
+    reason = next((clearer for word, clearer in _CLEARER if word in reason), reason)
+    raise _kind_for(error)(f"{name}({operands}{settings}) failed: {reason}.") from error
+
+
+def _kind_for(error: Exception) -> type[TinyTorchError]:
+    if isinstance(error, TinyTorchError):
+        return type(error)
     if isinstance(error, IndexError):
-        kind = IndexingError
-    elif isinstance(error, TypeError | OverflowError):
-        kind = DTypeError
-    if "broadcast" in reason:
-        reason = "the shapes cannot be broadcast: aligned at the last axis, sizes must be equal or 1"
-    raise kind(f"{name}({operands}{settings}) failed: {reason}.") from error
+        return IndexingError
+    return DTypeError if isinstance(error, TypeError | OverflowError) else ShapeError

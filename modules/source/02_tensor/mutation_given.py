@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tinytorch.given.deferral import settle_readers_of
-from tinytorch.given.errors import ShapeError
+from tinytorch.given.errors import DTypeError, ShapeError
+from tinytorch.given.promotion import can_hold, promote_operands
 from tinytorch.given.scope import WatcherTable
 from tinytorch.given.storage import TensorBase
 from tinytorch.given.tables import VJPS, Primitive
@@ -48,17 +49,27 @@ def in_place(primitive: Primitive, **flags: Any) -> Primitive:
 
 def _overwriting(primitive: Primitive) -> Callable:
     def overwrite(xp, target, *others, **params):
-        result = primitive.kernel(xp, target, *others, **params)
+        result = primitive.kernel(xp, *_promoted(primitive, target, others), **params)
         if result.shape != target.shape:
             raise ShapeError(
                 f"{primitive.name}_ expected a result of the target's shape {target.shape}, found {result.shape}: "
                 f"an in-place operation cannot grow its target. Use {primitive.name} instead."
             )
-        xp.copyto(target, result, casting="same_kind")
+        if not can_hold(target.dtype, result.dtype):
+            raise DTypeError(
+                f"{primitive.name}_ gives {result.dtype}, which does not fit its target of {target.dtype}. "
+                f"Use {primitive.name} instead, or convert the target first."
+            )
+        xp.copyto(target, result, casting="unsafe")
         return target
 
     overwrite.__qualname__ = f"in_place.{primitive.name}"
     return overwrite
+
+
+def _promoted(primitive: Primitive, target: Any, others: tuple) -> list:
+    operands = [target, *others]
+    return operands if primitive.promote is None else promote_operands(primitive.promote, operands)
 
 
 def rule_of(primitive: Primitive) -> Any:

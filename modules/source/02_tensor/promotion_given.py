@@ -20,20 +20,11 @@ _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
 def promote_operands(mode: str, arrays: list) -> list:
     """Return `arrays` with one common dtype. mode "float": integers become the default dtype as well.
 
-    Python scalars are left as they are: NumPy lets the array's dtype win over them.
+    Python scalars are left as they are: NumPy lets the array's dtype win over them. None stays None.
     """
-    dtype = None
-    for array in arrays:                                # the usual case first: nothing to do
-        kind = type(array)
-        if kind is np.ndarray:
-            if dtype is None:
-                dtype = array.dtype
-            elif array.dtype is not dtype:
-                break
-        elif kind not in PYTHON_SCALARS:
-            break
-    else:
-        if dtype is not None and dtype.kind == "f":
+    if len(arrays) == 2:                                # the usual case first: two arrays of one dtype
+        a, b = arrays
+        if type(a) is np.ndarray and type(b) is np.ndarray and a.dtype is b.dtype and (mode == "same" or a.dtype.kind == "f"):
             return arrays
     arrays = [a.item() if isinstance(a, np.generic) else a for a in arrays]
     common = result_dtype(arrays)
@@ -47,25 +38,38 @@ def result_dtype(arrays: list) -> np.dtype:
     groups: tuple[list, list, list] = ([], [], [])      # with dimensions, 0-d, Python scalars
     for array in arrays:
         if hasattr(array, "dtype"):
-            groups[0 if array.ndim else 1].append(array.dtype)
+            groups[0 if array.ndim else 1].append(check_dtype(array.dtype))
         elif type(array) in PYTHON_SCALARS:
             groups[2].append(_SCALAR_DTYPES[type(array)])
         elif array is not None:
-            raise DTypeError(f"Expected a Tensor or a number as operand, found {type(array).__name__}: {array!r}. Wrap it in tinytorch.tensor(…).")
+            raise DTypeError(f"expected tensors and numbers, found {type(array).__name__}: wrap it in tinytorch.tensor(…)")
     result: np.dtype | None = None
     for group in groups:
-        for dtype in group:
-            if dtype.kind not in _CATEGORY:
-                raise DTypeError(f"Expected a bool, integer or floating dtype, found {dtype}. Convert the data first.")
-        if not group:
-            continue
-        candidate = _common(group)
-        if result is None or _CATEGORY[candidate.kind] > _CATEGORY[result.kind]:
-            result = candidate
-    assert result is not None, "an operation has at least one operand"
+        if group:
+            candidate = _common(group)
+            if result is None or _CATEGORY[candidate.kind] > _CATEGORY[result.kind]:
+                result = candidate
+    if result is None:
+        raise DTypeError("expected at least one tensor or number, found none")
     return result
 
 
 def _common(dtypes: list[Any]) -> np.dtype:
     highest = max(_CATEGORY[d.kind] for d in dtypes)
     return np.result_type(*[d for d in dtypes if _CATEGORY[d.kind] == highest])
+
+
+def check_dtype(dtype: Any) -> np.dtype:
+    """Return `dtype` (a NumPy dtype, its name, or bool, int, float) as a NumPy dtype, if a tensor can have it."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if dtype is None or found is None or found.kind not in _CATEGORY or not found.isnative or found.itemsize > 8:
+        raise DTypeError(f"Expected a bool, integer or floating dtype such as tinytorch.float32, found {dtype!r}.")
+    return found
+
+
+def can_hold(target: np.dtype, source: np.dtype) -> bool:
+    """Return whether an in-place operation may write `source` into `target`: not floats into integers, nor numbers into bools."""
+    return _CATEGORY[source.kind] <= _CATEGORY[target.kind]

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from tinytorch.given.errors import DTypeError, TinyTorchError
-from tinytorch.given.promotion import DEFAULT_DTYPE
+from tinytorch.given.promotion import DEFAULT_DTYPE, check_dtype
 
 #| face tinytorch: Generator, manual_seed, initial_seed
 
-BLOCK = 4     # 64-bit numbers made from one value of the counter
+BLOCK = 4     # 64-bit numbers made from one value of the counter: a stream is cut at multiples of it
 
 
 def random_bits(seed: int, offset: int, count: int) -> np.ndarray:
@@ -28,19 +28,29 @@ def random_bits(seed: int, offset: int, count: int) -> np.ndarray:
 
 def random_uniform(xp: Any, seed: int, offset: int, shape: tuple[int, ...], dtype: Any = DEFAULT_DTYPE) -> Any:
     """Return numbers in [0, 1), evenly spaced at the precision of `dtype` (24 bits for float32, 53 for float64)."""
-    count = int(np.prod(shape, dtype=np.int64))
-    bits = 53 if np.dtype(dtype) == np.float64 else 24
-    values = (random_bits(seed, offset, count) >> np.uint64(64 - bits)) * 2.0**-bits
+    digits = _digits(dtype)
+    values = (random_bits(seed, offset, _count(shape)) >> np.uint64(64 - digits)) * 2.0**-digits
     return xp.asarray(values.astype(dtype).reshape(shape))
 
 
 def random_normal(xp: Any, seed: int, offset: int, shape: tuple[int, ...], dtype: Any = DEFAULT_DTYPE) -> Any:
-    """Return standard normal numbers (Box and Muller, 1958: two uniform numbers make two normal ones)."""
-    count = int(np.prod(shape, dtype=np.int64))
-    uniform = random_uniform(np, seed, offset, (2, (count + 1) // 2), np.float64)
-    radius, angle = np.sqrt(-2.0 * np.log1p(-uniform[0])), 2.0 * np.pi * uniform[1]
-    values = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+    """Return standard normal numbers: each two neighbours are made from two uniform numbers (Box and Muller, 1958)."""
+    _digits(dtype)
+    count = _count(shape)
+    uniform = random_uniform(np, seed, offset, ((count + 1) // 2, 2), np.float64)
+    radius, angle = np.sqrt(-2.0 * np.log1p(-uniform[:, 0])), 2.0 * np.pi * uniform[:, 1]
+    values = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)[:count]
     return xp.asarray(values.astype(dtype).reshape(shape))
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape, dtype=np.int64))
+
+
+def _digits(dtype: Any) -> int:
+    if check_dtype(dtype).kind != "f":
+        raise DTypeError(f"Expected a floating dtype for random numbers, found {dtype}. Use randint for integers.")
+    return np.finfo(dtype).nmant + 1
 
 
 class Generator:
@@ -74,32 +84,33 @@ class Generator:
 
     def get_state(self) -> dict[str, int]:
         """Return {"seed", "offset"}: all there is to know."""
-        return {"seed": self.seed, "offset": self.offset}
+        with self._lock:
+            return {"seed": self.seed, "offset": self.offset}
 
     def set_state(self, state: dict[str, int]) -> None:
         """Continue where `get_state` was called."""
-        if set(state) != {"seed", "offset"}:
-            raise TinyTorchError(f"Expected a generator's state with keys 'seed' and 'offset', found {sorted(state)}.")
+        if set(state) != {"seed", "offset"} or not all(isinstance(v, int) and v >= 0 for v in state.values()):
+            raise TinyTorchError(f"Expected a generator's state with whole numbers 'seed' and 'offset', found {dict(state)!r}.")
         self.manual_seed(state["seed"])
-        self.offset = int(state["offset"])
+        self.offset = state["offset"]
 
     # What the creation functions and the modules draw; each returns an array and moves the stream.
 
     def uniform(self, shape: tuple[int, ...], dtype: Any = DEFAULT_DTYPE) -> np.ndarray:
         """Return an array of uniform numbers in [0, 1)."""
-        return random_uniform(np, *self.reserve(int(np.prod(shape, dtype=np.int64))), shape, dtype)
+        return random_uniform(np, *self.reserve(_count(shape)), shape, dtype)
 
     def normal(self, shape: tuple[int, ...], dtype: Any = DEFAULT_DTYPE) -> np.ndarray:
         """Return an array of standard normal numbers."""
-        return random_normal(np, *self.reserve(int(np.prod(shape, dtype=np.int64)) + 1), shape, dtype)
+        return random_normal(np, *self.reserve(_count(shape)), shape, dtype)
 
     def integers(self, low: int, high: int, shape: tuple[int, ...]) -> np.ndarray:
         """Return int64 numbers in [low, high)."""
-        if high <= low:
-            raise TinyTorchError(f"Expected low < high for random integers, found low={low}, high={high}.")
-        count = int(np.prod(shape, dtype=np.int64))
+        if not all(isinstance(v, int | np.integer) and -(2**63) <= v < 2**63 for v in (low, high)) or high <= low:
+            raise TinyTorchError(f"Expected integers low < high for random integers, found low={low!r}, high={high!r}.")
+        count = _count(shape)
         bits = random_bits(*self.reserve(count), count)
-        return (low + (bits % np.uint64(high - low)).astype(np.int64)).reshape(shape)
+        return (low + (bits % np.uint64(int(high) - int(low))).astype(np.int64)).reshape(shape)
 
     def permutation(self, count: int) -> np.ndarray:
         """Return the numbers 0 … count-1 in a random order."""

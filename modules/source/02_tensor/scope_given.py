@@ -10,6 +10,8 @@ A new thread starts with the default alone.
 from contextvars import ContextVar
 from typing import Any
 
+from tinytorch.given.tables import Table
+
 
 class Watcher:
     """Looks on while operations run. A subclass writes `after`; the others only if it needs them.
@@ -30,23 +32,15 @@ class Watcher:
         raise NotImplementedError
 
 
-class WatcherTable(dict):
+class WatcherTable(Table):
     """Key -> Watcher (None switches a key off), with the calls to make kept ready for `bind`."""
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self._prepare()
+    def __init__(self, rows: Any = ()):
+        super().__init__(rows)
+        self._changed(None)
 
-    def __setitem__(self, key: str, watcher: Watcher | None) -> None:
-        super().__setitem__(key, watcher)
-        self._prepare()
-
-    def __delitem__(self, key: str) -> None:
-        super().__delitem__(key)
-        self._prepare()
-
-    def _prepare(self) -> None:
-        self.active = tuple(w for w in self.values() if w is not None)
+    def _changed(self, key: Any) -> None:
+        self.active = tuple(w for w in self._rows.values() if w is not None)
         self.after = tuple(w.after for w in self.active)
         self.looks_before = any(w.before is not None for w in self.active)
         self.single_operations = any(w.single_operations for w in self.active)

@@ -1,16 +1,16 @@
-"""What a Tensor carries that a student need not write: the array's place, its version, and the array that waits.
+"""What a Tensor carries that a student need not write: where its array lies, and how often it was overwritten.
 
-* `Storage` is shared by a tensor, its views and its `detach()`. Its `version` counts overwritings: a value saved for the
-  backward pass is refused if the version has moved. Its `epoch` counts overwritings that were *recorded* in a graph:
-  a view made before one no longer knows its own history, and is refused.
-* A tensor may be *pending*: shape and dtype are known, the array is computed when somebody first looks at `_array`.
+* `Storage` is shared by a tensor, its views and its `detach()`; it is made when somebody first asks for it.
+  Its `version` counts overwritings: a value saved for the backward pass is refused if the version has moved. Its `epoch`
+  counts overwritings that were *recorded* in a graph: a view made before one no longer knows its own history, and is refused.
+* A tensor may be *pending* (see `pending`): the array is computed when somebody first looks at `_array`.
 """
 
 from typing import Any
 
 import numpy as np
 
-from tinytorch.given.tables import Primitive
+from tinytorch.given.pending import ONCE, Pending, execute_pending, settle
 
 DETACHED = -1    # the epoch of a tensor that shares memory but, on purpose, no history
 
@@ -22,16 +22,6 @@ class Storage:
     epoch = 0         # overwritings that were recorded in a graph
 
 
-class Pending:
-    """An operation that was called and not yet executed: enough to run it later, or to run something better instead."""
-
-    __slots__ = ("primitive", "inputs", "params", "shape", "dtype", "recorder")
-
-    def __init__(self, primitive: Primitive, inputs: tuple, params: dict, recorder: Any):
-        self.primitive, self.inputs, self.params, self.recorder = primitive, inputs, params, recorder
-        self.shape, self.dtype = inputs[0].shape, inputs[0].dtype
-
-
 class TensorBase:
     """State of a tensor, without operations. `Tensor` adds those.
 
@@ -39,7 +29,7 @@ class TensorBase:
     """
 
     _array: np.ndarray          # set at once, or on first use if pending
-    _storage: Storage
+    _memory: Any = None         # the Storage, once somebody has asked for `_storage`
     _requires_grad = False      # asked for by the user (a leaf), or inherited from an input (a result)
     _node: Any = None           # the operation that made it, if recorded
     _index = 0                  # which of the node's outputs it is
@@ -56,11 +46,18 @@ class TensorBase:
         if cls.__name__ == "Tensor":
             cls._result = cls
 
+    @property
+    def _storage(self) -> Storage:
+        """The storage, shared with every view; a pending tensor must have an array first."""
+        if self._memory is None:
+            settle(self)
+            with ONCE:
+                self._memory = self._memory or Storage()
+        return self._memory
+
     def __getattr__(self, name: str) -> Any:
         """Reached only for a missing attribute: the array of a pending tensor is computed now."""
-        if name == "_array" and self._pending is not None:
-            from tinytorch.given.deferral import execute_pending
-
+        if name == "_array":
             return execute_pending(self)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -70,11 +67,9 @@ class TensorBase:
 def wrap(cls: type, array: Any, storage: Storage | None = None) -> Any:
     """Return a tensor of class `cls` around `array` without copying; a view if `storage` is given."""
     tensor = object.__new__(cls)
-    tensor._array = array if isinstance(array, np.ndarray) else as_array(array)
-    if storage is None:
-        tensor._storage = Storage()
-    else:
-        tensor._storage = storage
+    tensor._array = array if type(array) is np.ndarray else as_array(array)
+    if storage is not None:
+        tensor._memory = storage
         tensor._epoch = storage.epoch
     return tensor
 

@@ -4,8 +4,8 @@ Nothing here computes. `bind` (written in module 02) reads the tables; every lat
 """
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +16,40 @@ VJPS: dict[str, "Rule"] = {}                # name -> gradient rule (module 09 f
 SERVICES: dict[str, Callable] = {}          # functions that arrive with a part of the course: "bind" (02), "backward" (09) …
 NON_DIFFERENTIABLE: set[str] = set()        # names of the primitives that have no gradient, by decision
 SETTINGS: dict[str, Any] = {"backend": None}    # None: every backend with a row in KERNELS may serve; a name: only that one
+
+
+class Table(MutableMapping):
+    """A dict of rows that learns of every change, by whatever method it was made (`t[k] = v`, `update`, `pop`, `clear` …)."""
+
+    def __init__(self, rows: Any = ()):
+        self._rows: dict = dict(rows)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._rows[key]
+
+    def __setitem__(self, key: Any, row: Any) -> None:
+        self._rows[key] = row
+        self._changed(key)
+
+    def __delitem__(self, key: Any) -> None:
+        del self._rows[key]
+        self._changed(key)
+
+    def __iter__(self) -> Iterator:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return the row of `key`, or `default`."""
+        return self._rows.get(key, default)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._rows!r})"
+
+    def _changed(self, key: Any) -> None:
+        """The row of `key` was set or removed."""
 
 
 class Primitive:
@@ -29,12 +63,13 @@ class Primitive:
     outputs, residuals: names of the visible outputs, and of trailing ones that only the gradient rule sees.
     view: the output may share memory with input 0.        mutates: names of the inputs that the kernel overwrites.
     promote: "same": inputs take PyTorch's common dtype, and broadcast; "float": and integers become float32.
-    deferrable: may wait for the next operation, to be fused with it; its output has the shape and dtype of input 0.
+    deferrable: may wait for the next operation, to be fused with it; its output has the shape and dtype of input 0. True for an
+        element-wise operation; else `fn(*inputs, **params) -> bool`: may this call wait, since it is certain not to fail?
     decompose: `fn(*inputs, **params)` in Tensors, equal to the kernel: differentiated where no rule is given.
     """
 
     __slots__ = ("name", "kernel", "inputs", "outputs", "residuals", "view", "mutates", "promote", "deferrable",
-                 "decompose", "single", "rows", "fuses", "source")
+                 "decompose", "single", "visible", "rows", "fuses", "source")
 
     def __new__(cls, name: str, kernel: Callable, **flags: Any) -> "Primitive":
         known = PRIMITIVES.get(name)
@@ -46,22 +81,30 @@ class Primitive:
 
     def __init__(
         self, name: str, kernel: Callable, *, outputs: tuple[str, ...] = ("out",), residuals: tuple[str, ...] = (),
-        view: bool = False, mutates: tuple[str, ...] = (), promote: str | None = None, deferrable: bool = False,
-        decompose: Callable | None = None,
+        view: bool = False, mutates: tuple[str, ...] = (), promote: str | None = None,
+        deferrable: bool | Callable = False, decompose: Callable | None = None,
     ):
         self.name, self.kernel, self.source = name, kernel, _source(kernel)
         self.inputs = _input_names(kernel)
         self.outputs, self.residuals = tuple(outputs), tuple(residuals)
-        self.single = len(self.outputs) + len(self.residuals) == 1
+        self.visible = len(self.outputs)
+        self.single = self.visible + len(self.residuals) == 1
         self.view, self.promote, self.deferrable, self.decompose = view, promote, deferrable, decompose
-        self.mutates = tuple(self.inputs.index(m) for m in mutates)
-        self.rows: tuple = KERNELS.of(name)
-        self.fuses: bool = deferrable or FUSIONS.has_outer(name)
+        self.mutates = tuple(self._position(m) for m in mutates)
+        if deferrable and (view or mutates or not self.single):
+            raise TinyTorchError(f"Primitive {name!r} cannot wait: only one with a single, fresh output can. Drop deferrable.")
         PRIMITIVES[name] = self
+        self.rows: tuple = KERNELS.of(name)
+        self.fuses: bool = FUSIONS.concerns(self)
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Same as `bind(self, *inputs, **params)`, for code that stands before `bind` in the course."""
         return SERVICES["bind"](self, *inputs, **params)
+
+    def _position(self, name: str) -> int:
+        if name not in self.inputs:
+            raise TinyTorchError(f"Primitive {self.name!r} mutates {name!r}, which is none of its inputs {self.inputs}.")
+        return self.inputs.index(name)
 
     def __repr__(self) -> str:
         return f"Primitive({self.name!r})"
@@ -129,20 +172,12 @@ def _resolve(function: Callable | str) -> Callable:
     return getattr(import_module(module), name)
 
 
-class KernelTable(dict):
+class KernelTable(Table):
     """`KERNELS[primitive name, backend] = Kernel(...)`. Each primitive keeps its own rows at hand for `bind`."""
 
-    def __setitem__(self, key: tuple[str, str], row: Kernel) -> None:
-        super().__setitem__(key, row)
-        self._refresh(key[0])
-
-    def __delitem__(self, key: tuple[str, str]) -> None:
-        super().__delitem__(key)
-        self._refresh(key[0])
-
-    def _refresh(self, name: str) -> None:
-        if name in PRIMITIVES:
-            PRIMITIVES[name].rows = self.of(name)
+    def _changed(self, key: tuple[str, str]) -> None:
+        if key[0] in PRIMITIVES:
+            PRIMITIVES[key[0]].rows = self.of(key[0])
 
     def of(self, name: str) -> tuple[tuple[str, Kernel], ...]:
         """Return the (backend, row) pairs of a primitive in the order in which they were added."""
@@ -155,23 +190,17 @@ KERNELS = KernelTable()
 # ---- FUSIONS: two primitives executed as one --------------------------------------------------------------------
 
 
-class FusionTable(dict):
+class FusionTable(Table):
     """`FUSIONS[outer name, inner name] = fused Primitive`; it takes the inner's inputs, then the outer's others, and both params."""
 
-    def __setitem__(self, key: tuple[str, str], fused: Primitive) -> None:
-        super().__setitem__(key, fused)
-        if key[0] in PRIMITIVES:
-            PRIMITIVES[key[0]].fuses = True
+    def _changed(self, key: tuple[str, str]) -> None:
+        for name in key:
+            if name in PRIMITIVES:
+                PRIMITIVES[name].fuses = self.concerns(PRIMITIVES[name])
 
-    def __delitem__(self, key: tuple[str, str]) -> None:
-        super().__delitem__(key)
-        known = PRIMITIVES.get(key[0])
-        if known is not None:
-            known.fuses = known.deferrable or self.has_outer(key[0])
-
-    def has_outer(self, name: str) -> bool:
-        """Return whether some row has `name` as its outer operation."""
-        return any(outer == name for outer, _ in self)
+    def concerns(self, primitive: Primitive) -> bool:
+        """Return whether `bind` must ask: a row has the primitive as its outer operation, or as an inner one that may wait."""
+        return any(primitive.name == outer or (primitive.deferrable and primitive.name == inner) for outer, inner in self)
 
     def has_inner(self, name: str) -> bool:
         """Return whether some row could take `name` in as its inner operation: only then is waiting worth it."""
@@ -184,7 +213,6 @@ FUSIONS = FusionTable()
 # ---- VJPS: gradient rules ----------------------------------------------------------------------------------------
 
 
-@dataclass
 class Rule:
     """One row of VJPS: how the gradient of the output becomes the gradients of the inputs.
 
@@ -197,13 +225,11 @@ class Rule:
     Rules are written in Tensors and primitives, so that they can be differentiated themselves.
     """
 
-    per_input: tuple[Callable | None, ...] = ()
-    joint: Callable | None = None
-    saves: tuple[str, ...] = ()
-    keep: dict[str, tuple] = field(default_factory=dict, repr=False)
+    __slots__ = ("per_input", "joint", "saves", "keep")
 
     def __init__(self, *per_input: Callable | None, joint: Callable | None = None, saves: tuple[str, ...] = ()):
-        self.per_input, self.joint, self.saves, self.keep = per_input, joint, saves, {}
+        self.per_input, self.joint, self.saves = per_input, joint, tuple(saves)
+        self.keep: dict[str, tuple] = {}
 
     def kept_by(self, primitive: Primitive) -> tuple[tuple[str, bool, int], ...]:
         """Return (name, is an input, position) of each value to keep for `primitive`; positions found once, then remembered."""

@@ -10,8 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.given.errors import DTypeError, IndexingError, ShapeError
+from tinytorch.given.errors import DTypeError, ShapeError
+from tinytorch.given.mutation import in_place
+from tinytorch.given.promotion import promote_operands, result_dtype
 from tinytorch.given.tables import Primitive
+from tinytorch.given.tensor_arguments import axes, axis, new_shape, sizes, to_index
+
+__all__ = ["axes", "axis", "new_shape", "sizes", "to_index"]
 
 
 def quiet(kernel: Callable) -> Callable:
@@ -31,10 +36,29 @@ def _named(kernel: Callable, name: str) -> Callable:
 
 
 def pointwise(name: str, kernel: Callable, promote: str = "same") -> Primitive:
-    """Return the Primitive `name` for an element-wise kernel."""
+    """Return the Primitive `name` for an element-wise kernel, silent at the edges of its domain."""
     return Primitive(name, _named(quiet(kernel), f"{name}_kernel"), promote=promote)
 
 
+def add_kernel(xp, a, b):
+    """Return a + b. An overflow is worth NumPy's warning: nothing else would tell of it."""
+    return xp.add(a, b)
+
+
+def sub_kernel(xp, a, b):
+    """Return a - b."""
+    return xp.subtract(a, b)
+
+
+def mul_kernel(xp, a, b):
+    """Return a · b, element by element."""
+    return xp.multiply(a, b)
+
+
+ADD = Primitive("add", add_kernel, promote="same")
+SUB = Primitive("sub", sub_kernel, promote="same")
+MUL = Primitive("mul", mul_kernel, promote="same")
+DIV = pointwise("div", lambda xp, a, b: xp.true_divide(a, b), "float")
 NEG = pointwise("neg", lambda xp, a: xp.negative(a))
 ABS = pointwise("abs", lambda xp, a: xp.abs(a))
 SIGN = pointwise("sign", lambda xp, a: xp.sign(a))
@@ -53,9 +77,9 @@ LT = pointwise("lt", lambda xp, a, b: xp.less(a, b))
 LE = pointwise("le", lambda xp, a, b: xp.less_equal(a, b))
 GT = pointwise("gt", lambda xp, a, b: xp.greater(a, b))
 GE = pointwise("ge", lambda xp, a, b: xp.greater_equal(a, b))
-LOGICAL_NOT = pointwise("logical_not", lambda xp, a: xp.logical_not(a))
-LOGICAL_AND = pointwise("logical_and", lambda xp, a, b: xp.logical_and(a, b))
-LOGICAL_OR = pointwise("logical_or", lambda xp, a, b: xp.logical_or(a, b))
+BITWISE_NOT = pointwise("bitwise_not", lambda xp, a: xp.invert(a))
+BITWISE_AND = pointwise("bitwise_and", lambda xp, a, b: xp.bitwise_and(a, b))
+BITWISE_OR = pointwise("bitwise_or", lambda xp, a, b: xp.bitwise_or(a, b))
 ISNAN = pointwise("isnan", lambda xp, a: xp.isnan(a))
 ISFINITE = pointwise("isfinite", lambda xp, a: xp.isfinite(a))
 
@@ -67,12 +91,11 @@ def clamp_kernel(xp, a, *, min, max):
 
 def where_kernel(xp, condition, a, b):
     """Take a where the condition holds, else b. a and b meet in one dtype first."""
-    if condition.dtype != np.bool_:
-        raise DTypeError(f"where: expected a bool condition, found {condition.dtype}. Compare first, as in x > 0.")
-    from tinytorch.given.promotion import promote_operands
-
-    a, b = promote_operands("same", [a, b]) if hasattr(a, "dtype") or hasattr(b, "dtype") else (np.float32(a), b)
-    return xp.where(condition, a, b)
+    if getattr(condition, "dtype", None) != np.bool_:
+        found = getattr(condition, "dtype", type(condition).__name__)
+        raise DTypeError(f"where: expected a bool tensor as condition, found {found}. Compare first, as in x > 0.")
+    a, b = promote_operands("same", [a, b])
+    return xp.where(condition, a, b).astype(result_dtype([a, b]), copy=False)
 
 
 def cast_kernel(xp, a, *, dtype):
@@ -155,12 +178,11 @@ def take_along_kernel(xp, a, indices, *, dim):
 
 def put_along_kernel(xp, values, indices, *, dim, size):
     """The reverse of take_along: zeros of length `size` along `dim`, with `values` added at `indices`."""
-    shape = list(values.shape)
-    shape[dim] = size
-    result = xp.zeros(shape, values.dtype)
-    grid = list(np.indices(indices.shape, sparse=True))
-    grid[dim] = indices
-    xp.add.at(result, tuple(grid), values)
+    dim %= max(values.ndim, 1)
+    result = xp.zeros((*values.shape[:dim], size, *values.shape[dim + 1 :]), values.dtype)
+    places = list(xp.indices(indices.shape, sparse=True))
+    places[dim] = indices
+    xp.add.at(result, tuple(places), values)
     return result
 
 
@@ -177,8 +199,10 @@ def getitem_grad_kernel(xp, g, *, index, shape):
 def cat_kernel(xp, *tensors, dim):
     """Join along an axis that exists."""
     shapes = [t.shape for t in tensors]
-    if len({len(s) for s in shapes}) > 1 or len({s[:dim % len(s)] + s[dim % len(s) + 1:] for s in shapes}) > 1:
-        raise ShapeError(f"cat: expected equal sizes on every axis but {dim}, found shapes {shapes}.")
+    ndim = len(shapes[0])
+    others = {tuple(n for i, n in enumerate(shape) if i != dim % max(ndim, 1)) for shape in shapes}
+    if ndim == 0 or len(others) > 1 or len({len(shape) for shape in shapes}) > 1:
+        raise ShapeError(f"cat: expected equal sizes on every axis but {dim}, and at least one axis, found shapes {shapes}.")
     return xp.concatenate(tensors, axis=dim)
 
 
@@ -186,70 +210,15 @@ EXPAND = Primitive("expand", expand_kernel, view=True)
 TAKE_ALONG = Primitive("take_along", take_along_kernel)
 PUT_ALONG = Primitive("put_along", put_along_kernel)
 GETITEM_GRAD = Primitive("getitem_grad", getitem_grad_kernel)
-CAT = Primitive("cat", cat_kernel)
+CAT = Primitive("cat", cat_kernel, promote="same")
 
 
 def copy_into_kernel(xp, target, source):
     """Overwrite `target` with `source`, broadcast and converted to its dtype."""
-    xp.copyto(target, source, casting="unsafe")
+    with np.errstate(all="ignore"):
+        xp.copyto(target, source, casting="unsafe")
     return target
 
 
 COPY_ = Primitive("copy_", copy_into_kernel, mutates=("target",))
-
-
-# ---- arguments --------------------------------------------------------------------------------------------------------
-
-
-def axis(dim: int, ndim: int, what: str) -> int:
-    """Return `dim` counted from the front, or say that it is out of range."""
-    if isinstance(dim, bool) or not isinstance(dim, int | np.integer):
-        raise DTypeError(f"{what}: expected dim to be an int, found {dim!r}.")
-    if not -max(ndim, 1) <= dim < max(ndim, 1):
-        raise IndexingError(f"{what}: expected dim from {-max(ndim, 1)} to {max(ndim, 1) - 1} for {ndim} dimensions, found {dim}.")
-    return int(dim) % max(ndim, 1)
-
-
-def axes(dim: Any, ndim: int, what: str) -> tuple[int, ...] | None:
-    """Return a reduction's axes counted from the front; None means all of them."""
-    if dim is None or (isinstance(dim, tuple | list) and not dim) or ndim == 0:
-        return None
-    found = tuple(axis(d, ndim, what) for d in (dim if isinstance(dim, tuple | list) else (dim,)))
-    if len(set(found)) < len(found):
-        raise ShapeError(f"{what}: expected each axis once, found dim={dim!r} for {ndim} dimensions.")
-    return found
-
-
-def sizes(shape: tuple) -> tuple[int, ...]:
-    """Return a shape given as f(2, 3) or f((2, 3)) as a tuple of ints."""
-    if len(shape) == 1 and isinstance(shape[0], tuple | list):
-        shape = tuple(shape[0])
-    for size in shape:
-        if isinstance(size, bool) or not isinstance(size, int | np.integer):
-            raise DTypeError(f"Expected a shape of ints, found {size!r} in {shape!r}.")
-    return tuple(int(s) for s in shape)
-
-
-def to_index(index: Any) -> tuple:
-    """Return what stands in x[…] as a tuple that NumPy understands, tensors turned into arrays.
-
-    An index of ints and slices ends in `...`, so that even one element comes back as a view.
-    """
-    parts = index if isinstance(index, tuple) else (index,)
-    found = tuple(_index_part(part) for part in parts)
-    basic = all(isinstance(i, int | np.integer | slice | type(None)) for i in found)
-    return (*found, ...) if basic else found
-
-
-def _index_part(part: Any) -> Any:
-    array = getattr(part, "_array", part)
-    if isinstance(array, list):
-        array = np.asarray([getattr(i, "_array", i) for i in array])
-        array = array.astype(np.int64) if array.size == 0 else array
-    if isinstance(array, np.ndarray):
-        if array.dtype.kind not in "biu":
-            raise IndexingError(f"Expected an index of integers or bools, found {array.dtype}. Convert it: x.long().")
-        return int(array) if array.ndim == 0 and array.dtype.kind in "iu" else array
-    if isinstance(array, float | str):
-        raise IndexingError(f"Expected an int, a slice, a tensor, None or ... as index, found {part!r}.")
-    return array
+ADD_, SUB_, MUL_, DIV_, CLAMP_ = in_place(ADD), in_place(SUB), in_place(MUL), in_place(DIV), in_place(CLAMP)

@@ -1,0 +1,79 @@
+"""Tensors whose array waits: shape and dtype are known, the array is computed when somebody first looks at `_array`."""
+
+from collections.abc import Iterator
+from threading import RLock
+from typing import Any
+from weakref import ref
+
+from tinytorch.given.scope import Watcher, overlay
+from tinytorch.given.tables import SERVICES, Primitive
+
+ONCE = RLock()                   # what is made on first use is made once, whatever the number of threads
+_WAITING: dict[int, ref] = {}    # id -> every pending tensor that somebody still holds (by identity: == compares values)
+
+
+class Pending:
+    """An operation that was called and not yet executed: enough to run it later, or to run something better instead.
+
+    recorder, phase: who recorded gradients when it was called (None: nobody), and in which phase.
+    """
+
+    __slots__ = ("primitive", "inputs", "params", "shape", "dtype", "recorder", "phase")
+
+    def __init__(self, primitive: Primitive, inputs: tuple, params: dict, recorder: Any, phase: str):
+        self.primitive, self.inputs, self.params, self.recorder, self.phase = primitive, inputs, params, recorder, phase
+        self.shape, self.dtype = inputs[0].shape, inputs[0].dtype
+
+
+class Immediately(Watcher):
+    """Asks for single operations, and looks at nothing."""
+
+    single_operations = True
+
+    def after(self, *event: Any) -> None:
+        """Nothing to see."""
+
+
+IMMEDIATELY = Immediately()
+
+
+def wait(tensor: Any, pending: Pending) -> Any:
+    """Make `tensor`, which has no array, wait for `pending`; return it."""
+    key = id(tensor)
+    tensor._pending = pending
+    _WAITING[key] = ref(tensor, lambda _: _WAITING.pop(key, None))
+    return tensor
+
+
+def waiting() -> Iterator[Any]:
+    """Yield every tensor whose array waits."""
+    for reference in list(_WAITING.values()):
+        tensor = reference()
+        if tensor is not None:
+            yield tensor
+
+
+def execute_pending(tensor: Any) -> Any:
+    """Compute the array of a pending tensor by its own recipe, recorded as it was called; return the array.
+
+    If the recipe fails the tensor goes on waiting, and the next look fails in the same way.
+    """
+    with ONCE:
+        pending = tensor._pending
+        if pending is None:                      # another thread was faster
+            return object.__getattribute__(tensor, "_array")
+        with overlay(pending.phase, autograd=pending.recorder, immediately=IMMEDIATELY):
+            result = SERVICES["bind"](pending.primitive, *pending.inputs, **pending.params)
+        tensor._requires_grad, tensor._node, tensor._index = result._requires_grad, result._node, result._index
+        tensor._memory, tensor._epoch = result._storage, result._epoch
+        tensor._array = result._array            # from here on other threads see a complete tensor
+        tensor._pending = None
+        _WAITING.pop(id(tensor), None)
+        return tensor._array
+
+
+def settle(tensor: Any) -> Any:
+    """Make sure that a tensor's array and history are there (before a hook, a retained gradient, a look at the graph)."""
+    if tensor._pending is not None:
+        execute_pending(tensor)
+    return tensor

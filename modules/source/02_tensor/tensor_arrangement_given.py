@@ -1,0 +1,149 @@
+"""Methods of Tensor that rearrange, convert or overwrite: more of the kind that module 02 teaches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinytorch.given import tensor_arguments as arguments
+from tinytorch.given import tensor_ops as ops
+from tinytorch.given.errors import DTypeError, ShapeError
+from tinytorch.given.promotion import check_dtype
+from tinytorch.given.storage import TensorBase
+from tinytorch.given.tables import service
+from tinytorch.given.tensor_properties import TensorProperties
+
+
+class TensorArrangement(TensorProperties):
+    """What can be done with a tensor without computing; `reshape`, `permute` and indexing are taught."""
+
+    def view(self, *shape: Any) -> Any:
+        """Return the same elements in another shape, without copying."""
+        result = self.reshape(*shape)
+        if result._storage is not self._storage:
+            raise ShapeError(f"view: expected elements that lie in order in memory, found strides {self._array.strides}. Use reshape.")
+        return result
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Any:
+        """Return the axes from start_dim to end_dim (included) joined into one."""
+        start, end = ops.axis(start_dim, self.ndim, "flatten"), ops.axis(end_dim, self.ndim, "flatten")
+        if start > end:
+            raise ShapeError(f"flatten: expected start_dim <= end_dim, found {start_dim} and {end_dim} for {self.ndim} dimensions.")
+        joined = int(np.prod(self.shape[start : end + 1], dtype=np.int64))
+        return self.reshape(*self.shape[:start], joined, *self.shape[end + 1 :])
+
+    def transpose(self, dim0: int, dim1: int) -> Any:
+        """Return a view with two axes swapped."""
+        order = list(range(self.ndim))
+        a, b = ops.axis(dim0, self.ndim, "transpose"), ops.axis(dim1, self.ndim, "transpose")
+        if self.ndim:
+            order[a], order[b] = order[b], order[a]
+        return self.permute(*order)
+
+    def squeeze(self, dim: int | None = None) -> Any:
+        """Return a view without the axes of size 1 (or without `dim`, if its size is 1)."""
+        drop = {i for i, n in enumerate(self.shape) if n == 1}
+        if dim is not None:
+            drop &= {ops.axis(dim, self.ndim, "squeeze")}
+        return self.reshape(tuple(n for i, n in enumerate(self.shape) if i not in drop))
+
+    def unsqueeze(self, dim: int) -> Any:
+        """Return a view with a new axis of size 1 at `dim`."""
+        place = ops.axis(dim, self.ndim + 1, "unsqueeze")
+        return self.reshape(self.shape[:place] + (1,) + self.shape[place:])
+
+    def expand(self, *shape: Any) -> Any:
+        """Return a view with axes of size 1 repeated, and new leading axes; -1 keeps a size."""
+        wanted = ops.sizes(shape)
+        new = len(wanted) - self.ndim
+        return ops.EXPAND(self, shape=tuple(self.shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(wanted)))
+
+    def broadcast_to(self, shape: Any) -> Any:
+        """Return a view of this shape, axes of size 1 repeated."""
+        return self.expand(*shape)
+
+    def clone(self) -> Any:
+        """Return a copy with a history."""
+        return ops.COPY(self)
+
+    def contiguous(self) -> Any:
+        """Return self if its elements lie in row-major order, else a copy that does."""
+        return self if self.is_contiguous() else ops.COPY(self)
+
+    def gather(self, dim: int, index: Any) -> Any:
+        """Return x picked along `dim`: one index (an int64 tensor) for each place of the result, which has the shape of `index`."""
+        place = ops.axis(dim, self.ndim, "gather")
+        if not isinstance(index, TensorBase) or index.dtype.kind not in "iu":
+            raise DTypeError(f"gather: expected an integer tensor as index, found {getattr(index, 'dtype', index)!r}. Use index.long().")
+        others = [(n, m) for i, (n, m) in enumerate(zip(index.shape, self.shape, strict=False)) if i != place]
+        if index.ndim != self.ndim or any(n > m for n, m in others):
+            raise ShapeError(
+                f"gather: expected an index with {self.ndim} axes, none but axis {dim} longer than in {self.shape}, found {index.shape}."
+            )
+        region = tuple(slice(None) if i == place else slice(n) for i, n in enumerate(index.shape))
+        source = self if all(n == m for n, m in others) else self[region]
+        return ops.TAKE_ALONG(source, index, dim=place)
+
+    # ---- dtypes
+    def to(self, *targets: Any, dtype: Any = None, device: Any = None) -> Any:
+        """Return self in another dtype, or on a device ("cpu"); self, if nothing changes. A tensor as target lends its dtype."""
+        for target in targets:
+            if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda", "gpu"):
+                device = target
+            else:
+                dtype = target.dtype if isinstance(target, TensorBase) else check_dtype(target)
+        arguments.check_device(device)
+        wanted = self.dtype if dtype is None else check_dtype(dtype)
+        return self if self.dtype == wanted else ops.CAST(self, dtype=wanted)
+
+    def float(self) -> Any:
+        """Return self as float32."""
+        return self.to(np.float32)
+
+    def double(self) -> Any:
+        """Return self as float64."""
+        return self.to(np.float64)
+
+    def long(self) -> Any:
+        """Return self as int64."""
+        return self.to(np.int64)
+
+    def bool(self) -> Any:
+        """Return self as bool: True where not zero."""
+        return self.to(np.bool_)
+
+    # ---- in place: each overwrites self and returns it
+    def add_(self, other: Any) -> Any:
+        """Add `other` to self."""
+        return ops.ADD_(self, other)
+
+    def sub_(self, other: Any) -> Any:
+        """Subtract `other` from self."""
+        return ops.SUB_(self, other)
+
+    def mul_(self, other: Any) -> Any:
+        """Multiply self by `other`."""
+        return ops.MUL_(self, other)
+
+    def div_(self, other: Any) -> Any:
+        """Divide self by `other`."""
+        return ops.DIV_(self, other)
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Any:
+        """Limit self to [min, max]."""
+        return ops.CLAMP_(self, min=min, max=max)
+
+    def copy_(self, source: Any) -> Any:
+        """Overwrite self with `source`, broadcast and converted."""
+        return ops.COPY_(self, source if isinstance(source, TensorBase) else service("Tensor", "module 02_tensor")(source))
+
+    def fill_(self, value: Any) -> Any:
+        """Overwrite every element with one number."""
+        return self.copy_(value)
+
+    def zero_(self) -> Any:
+        """Overwrite every element with 0."""
+        return self.copy_(0)
+
+    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_

@@ -1,0 +1,158 @@
+"""Functions that make tensors: the plain ones, beside those that module 02 teaches.
+
+All take `dtype` (default: float32, or that of the data), `device` (only "cpu" for now) and `requires_grad`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tinytorch.given import tensor_arguments as arguments
+from tinytorch.given import tensor_ops as ops
+from tinytorch.given.errors import DTypeError, ShapeError
+from tinytorch.given.promotion import DEFAULT_DTYPE, check_dtype
+from tinytorch.given.random import DEFAULT_GENERATOR, Generator
+from tinytorch.given.storage import TensorBase, wrap
+from tinytorch.given.tables import SERVICES
+
+#| face tinytorch: tensor, as_tensor, from_numpy, zeros, ones, full, empty, eye, linspace
+#| face tinytorch: zeros_like, ones_like, full_like, rand, randint, randperm, where, cat, stack
+
+
+def from_array(array: np.ndarray, requires_grad: bool = False) -> Any:
+    """Return a Tensor around `array`, sharing its memory."""
+    made = wrap(SERVICES["Tensor"], array)
+    return made.requires_grad_() if requires_grad else made
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Return a new Tensor with a copy of `data`."""
+    arguments.check_device(device)
+    return SERVICES["Tensor"](data, dtype, requires_grad)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
+    """Return `data` as a Tensor, sharing memory where it can: a Tensor itself, an array's memory."""
+    arguments.check_device(device)
+    if isinstance(data, TensorBase):
+        return data if dtype is None else data.to(dtype)
+    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == check_dtype(dtype)):
+        check_dtype(data.dtype)
+        return from_array(data)
+    return SERVICES["Tensor"](data, dtype)
+
+
+def from_numpy(array: np.ndarray) -> Any:
+    """Return a Tensor that shares the memory of a NumPy array."""
+    if not isinstance(array, np.ndarray):
+        raise DTypeError(f"from_numpy: expected a NumPy array, found {type(array).__name__}. Use tensor(…).")
+    return as_tensor(array)
+
+
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Return a tensor of zeros."""
+    return _made(np.zeros(arguments.new_shape(size), _or_default(dtype)), device, requires_grad)
+
+
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Return a tensor of ones."""
+    return _made(np.ones(arguments.new_shape(size), _or_default(dtype)), device, requires_grad)
+
+
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Return a tensor whose values are whatever the memory held."""
+    return _made(np.empty(arguments.new_shape(size), _or_default(dtype)), device, requires_grad)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Return a tensor of shape `size` filled with one value; its dtype, if none is given, is that of tensor(fill_value)."""
+    value = SERVICES["Tensor"](fill_value, dtype)
+    if value.ndim:
+        raise ShapeError(f"full: expected one number to fill with, found shape {value.shape}.")
+    return _made(np.full(arguments.new_shape((size,)), value._array, value.dtype), device, requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Return the identity matrix, n by n or n by m."""
+    rows, columns = arguments.new_shape((n, n if m is None else m))
+    return _made(np.eye(rows, columns, dtype=_or_default(dtype)), device, requires_grad)
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Any:
+    """Return `steps` evenly spaced values from start to end, both included."""
+    (count,) = arguments.new_shape((steps,))
+    return _made(np.linspace(start, end, count).astype(_or_default(dtype)), device, requires_grad)
+
+
+def zeros_like(input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Return zeros of the shape and dtype of `input`."""
+    return zeros(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def ones_like(input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Return ones of the shape and dtype of `input`."""
+    return ones(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def full_like(input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """Return a tensor of the shape and dtype of `input` filled with one value."""
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def rand(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Any:
+    """Return uniform random numbers in [0, 1)."""
+    drawn = (generator or DEFAULT_GENERATOR).uniform(arguments.new_shape(size), _or_default(dtype))
+    return _made(drawn, device, requires_grad)
+
+
+def randint(low: int, high: int, size: Any, *, generator: Generator | None = None, device: Any = None) -> Any:
+    """Return random int64 numbers in [low, high)."""
+    return _made((generator or DEFAULT_GENERATOR).integers(low, high, arguments.new_shape((size,))), device, False)
+
+
+def randperm(n: int, *, generator: Generator | None = None, device: Any = None) -> Any:
+    """Return the numbers 0 … n-1 in a random order."""
+    (count,) = arguments.new_shape((n,))
+    return _made((generator or DEFAULT_GENERATOR).permutation(count), device, False)
+
+
+def where(condition: Any, input: Any, other: Any) -> Any:
+    """Return `input` where the condition (a bool tensor) holds, else `other`: tensors or numbers."""
+    return ops.WHERE(as_tensor(condition), input, other)
+
+
+def cat(tensors: Any, dim: int = 0) -> Any:
+    """Return the tensors joined along an axis that they have."""
+    parts = _tensors(tensors, "cat")
+    return ops.CAT(*parts, dim=ops.axis(dim, parts[0].ndim, "cat"))
+
+
+def stack(tensors: Any, dim: int = 0) -> Any:
+    """Return tensors of one shape joined along a new axis."""
+    parts = _tensors(tensors, "stack")
+    shapes = [t.shape for t in parts]
+    if len(set(shapes)) > 1:
+        raise ShapeError(f"stack: expected tensors of one shape, found {shapes}. Use cat to join along an axis that is there.")
+    place = ops.axis(dim, parts[0].ndim + 1, "stack")
+    return cat([t.unsqueeze(place) for t in parts], dim=place)
+
+
+def _tensors(values: Any, what: str) -> list:
+    parts = list(values) if isinstance(values, list | tuple) else []
+    if not parts or not all(isinstance(v, TensorBase) for v in parts):
+        found = type(values).__name__ if not parts else sorted({type(v).__name__ for v in parts})
+        raise DTypeError(f"{what}: expected a list or tuple with at least one tensor and nothing else, found {found}.")
+    return parts
+
+
+def _or_default(dtype: Any) -> np.dtype:
+    return DEFAULT_DTYPE if dtype is None else check_dtype(dtype)
+
+
+def _made(array: np.ndarray, device: Any, requires_grad: bool) -> Any:
+    arguments.check_device(device)
+    return from_array(array, requires_grad)

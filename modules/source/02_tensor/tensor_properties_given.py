@@ -1,0 +1,194 @@
+"""What a tensor is: its shape and dtype, its gradient settings, and how the rest of Python sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinytorch.given import tensor_arguments as arguments
+from tinytorch.given.errors import DTypeError, GradientError, ShapeError
+from tinytorch.given.pending import settle
+from tinytorch.given.storage import DETACHED, TensorBase, wrap
+from tinytorch.given.tables import service
+
+
+class TensorProperties(TensorBase):
+    """Everything that needs no operation; the methods `permute` and `transpose` come from below."""
+
+    __array_priority__ = 1000     # so that array + tensor asks the tensor
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether backward() computes a gradient for this tensor."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and self.dtype.kind != "f":
+            raise GradientError(f"Expected a floating dtype to require a gradient, found {self.dtype}. Convert it: x.float().")
+        if not value and not self.is_leaf:
+            raise GradientError("requires_grad can be switched off on leaf tensors only; use x.detach() for a result.")
+        settle(self)._requires_grad = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Set `requires_grad`; return self."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def grad_fn(self) -> Any:
+        """The recorded operation that made this tensor; None for a leaf."""
+        return settle(self)._node
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this tensor: its gradient is kept in `grad`."""
+        return settle(self)._node is None
+
+    @property
+    def device(self) -> str:
+        """Where the array lives."""
+        return "cpu"
+
+    @property
+    def T(self) -> Any:
+        """All axes in reverse order."""
+        return self.permute(*reversed(range(self.ndim)))
+
+    @property
+    def mT(self) -> Any:
+        """The last two axes swapped."""
+        return self.transpose(-2, -1)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each axis."""
+        return self._array.shape if self._pending is None else self._pending.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The NumPy dtype of the elements."""
+        return self._array.dtype if self._pending is None else self._pending.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """Return the shape, or one size of it."""
+        return self.shape if dim is None else self.shape[arguments.axis(dim, self.ndim, "size")]
+
+    def dim(self) -> int:
+        """Return the number of axes."""
+        return self.ndim
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists of Python numbers."""
+        return self._array.tolist()
+
+    def __repr__(self) -> str:
+        """The values as PyTorch shows them, then what is unusual: tensor([1., 2.], dtype=float64, requires_grad=True)."""
+        parts = [np.array2string(self._array, separator=", ", prefix="tensor(", precision=4)]
+        if self.dtype not in (np.float32, np.int64, np.bool_):
+            parts.append(f"dtype={self.dtype}")
+        if self.grad_fn is not None:
+            parts.append(f"grad_fn=<{self.grad_fn.name}>")
+        elif self.requires_grad:
+            parts.append("requires_grad=True")
+        return f"tensor({', '.join(parts)})"
+
+    def __format__(self, spec: str) -> str:
+        """A single number takes a format: f"{loss:.3f}"."""
+        return format(self.item() if self.ndim == 0 and spec else repr(self), spec)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise DTypeError("len() expects a tensor with at least one axis, found a 0-d tensor. Use x.item().")
+        return self.shape[0]
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        if self.numel() != 1:
+            raise ShapeError(f"A truth value needs one element, found shape {self.shape}. Use x.any() or x.all().")
+        return bool(self._array)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise DTypeError(f"Expected an integer tensor as an index, found {self.dtype}.")
+        return int(self.item())
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value).any())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self.numpy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        """A copy that owns its array; only leaves can be copied, as in PyTorch."""
+        if not self.is_leaf:
+            raise GradientError("Only a leaf tensor can be deep-copied: call x.detach() first.")
+        twin = wrap(type(self), self._array.copy(order="K"))
+        twin._requires_grad = self._requires_grad
+        memo[id(self)] = twin
+        if self.grad is not None:
+            twin.grad = wrap(type(self.grad), self.grad._array.copy(order="K"))
+        return twin
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise DTypeError("A Tensor is never pickled (unpickling can run anything). Use tinytorch.save, or x.numpy().")
+
+    def numpy(self) -> np.ndarray:
+        """Return the array itself, not a copy. Writing into it is not seen by autograd."""
+        if self._requires_grad:
+            raise GradientError("This tensor requires a gradient, which NumPy would lose: call x.detach().numpy().")
+        return self._array
+
+    def detach(self) -> Any:
+        """Return a tensor that shares the array but not the history."""
+        tensor = wrap(self._result, self._array, self._storage)
+        tensor._epoch = DETACHED
+        return tensor
+
+    def data_ptr(self) -> int:
+        """Return the address of the first element."""
+        return self._array.__array_interface__["data"][0]
+
+    def is_contiguous(self) -> bool:
+        """Return whether the elements lie in row-major order without gaps."""
+        return self._array.flags.c_contiguous
+
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+        """Compute the gradient of this tensor with respect to every leaf that it depends on (module 09)."""
+        service("backward", "module 09_autograd")([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
+
+    def register_hook(self, hook: Any) -> Any:
+        """Call `hook(gradient)` when the gradient of this tensor is complete; what it returns replaces the gradient."""
+        return service("register_hook", "module 09_autograd")(self, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Any) -> Any:
+        """Call `hook(tensor)` as soon as the gradient of this leaf has been written."""
+        return service("register_post_accumulate_grad_hook", "module 09_autograd")(self, hook)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this result in `grad`, as for a leaf."""
+        service("retain_grad", "module 09_autograd")(self)
