@@ -76,7 +76,8 @@ def _warm_up() -> None:
     assert numpy and tito.run.child_tests and tito.workbench
     kept = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    pytest.main(["--version", "-ptito.checkpoints.plugin"])  # pytest must be the one that imports its plugins
+    # pytest must be the one that imports its plugins
+    pytest.main(["--version", "-ptito.checkpoints.plugin", "-ptito.checkpoints.report", "--checkpoint-report="])
     os.dup2(kept, 1)
     assert "tinytorch" not in sys.modules
 

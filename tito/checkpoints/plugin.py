@@ -14,25 +14,11 @@ from typing import Any
 import pytest
 
 from tito.checkpoints import guard
-from tito.checkpoints.report import Reporter
 from tito.course.model import load_course
 from tito.errors import TitoError
 from tito.project import Project, find_project
 
 NAME = "tito-checkpoints"
-REPORT_OPTION = "--checkpoint-report"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option by which `tito checkpoint test` asks for the results as JSON."""
-    parser.addoption(REPORT_OPTION, metavar="FILE", help="write each checkpoint test's result to FILE as JSON Lines")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Start writing the report, if one was asked for."""
-    target = config.getoption(REPORT_OPTION)
-    if target:
-        config.pluginmanager.register(Reporter(Path(target)))
 
 
 def register(pluginmanager: pytest.PytestPluginManager) -> None:

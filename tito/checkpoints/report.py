@@ -10,7 +10,18 @@ from typing import Any
 
 import pytest
 
+OPTION = "--checkpoint-report"
 ERROR_LINE = re.compile(r"^E +(.*)$", re.MULTILINE)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option that names the file."""
+    parser.addoption(OPTION, metavar="FILE", required=True, help="write each test's result to FILE as JSON Lines")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start writing."""
+    config.pluginmanager.register(Reporter(Path(config.getoption(OPTION))))
 
 
 class Reporter:

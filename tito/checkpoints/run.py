@@ -59,6 +59,7 @@ def pytest_arguments(project: Project, file: Path, target: Path) -> list[str]:
         "--import-mode=importlib",
         "-Werror",
         "-ptito.checkpoints.plugin",
+        "-ptito.checkpoints.report",
         f"--checkpoint-report={target}",
         "--tb=short",
         "-q",
