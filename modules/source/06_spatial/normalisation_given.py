@@ -1,0 +1,85 @@
+"""Normalisation layers: what a batch normalisation remembers, and layer normalisation as function and layer."""
+
+from typing import Any
+
+from tinytorch.core.engine import ShapeError, phase, primitive
+from tinytorch.core.layers import Module, Parameter
+from tinytorch.core.tensor import ones, zeros
+
+#| face nn.functional: layer_norm
+#| face nn: LayerNorm
+
+
+class BatchNormState(Module):
+    """Parameters and buffers of BatchNorm1d and BatchNorm2d; a subclass says which numbers of axes it takes.
+
+    num_features: channels. momentum: share of a new batch in the running statistics; None takes the plain mean of all batches.
+    affine: learn weight (1 at first) and bias (0). track_running_stats: without it every batch is judged by itself, always.
+    """
+
+    axes: tuple[int, ...] = ()
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+        track_running_stats: bool = True,
+    ):
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self.weight = Parameter(ones(num_features)) if affine else None
+        self.bias = Parameter(zeros(num_features)) if affine else None
+        self.register_buffer("running_mean", zeros(num_features) if track_running_stats else None)
+        self.register_buffer("running_var", ones(num_features) if track_running_stats else None)
+        self.register_buffer("num_batches_tracked", zeros(dtype="int64") if track_running_stats else None)
+
+    def settings(self, x: Any) -> dict[str, Any]:
+        """Return the arguments of `batch_norm` for a batch x, which is counted if the layer is in training."""
+        if x.ndim not in self.axes or x.shape[1] != self.num_features:
+            shapes = " or ".join(f"(N, {self.num_features}{', L' * (n == 3)}{', H, W' * (n == 4)})" for n in self.axes)
+            raise ShapeError(f"{type(self).__name__}: expected an input of shape {shapes}, found {x.shape}.")
+        momentum = self.momentum
+        if self.training and self.track_running_stats and phase() != "recompute":
+            self.num_batches_tracked.add_(1)
+            momentum = 1 / self.num_batches_tracked.item() if momentum is None else momentum
+        return {
+            "running_mean": self.running_mean, "running_var": self.running_var, "weight": self.weight, "bias": self.bias,
+            "training": self.training or not self.track_running_stats, "momentum": momentum, "eps": self.eps,
+        }
+
+    def extra_repr(self) -> str:
+        """Return the settings, for `print(model)`."""
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}"
+
+
+def layer_norm(
+    input: Any, normalized_shape: int | tuple[int, ...], weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """Return input normalised over its last axes, whose sizes are `normalized_shape`."""
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not shape or input.shape[-len(shape) :] != shape:
+        raise ShapeError(f"layer_norm: expected an input whose last axes are {shape}, found {input.shape}.")
+    for name, value in (("weight", weight), ("bias", bias)):
+        if value is not None and value.shape != shape:
+            raise ShapeError(f"layer_norm: expected {name} of shape {shape}, found {value.shape}.")
+    return primitive("layer_norm")(input, weight, bias, normalized_ndim=len(shape), eps=eps)
+
+
+class LayerNorm(Module):
+    """Normalises every example over its last axes, of sizes `normalized_shape` (an int or a tuple)."""
+
+    def __init__(
+        self, normalized_shape: int | tuple[int, ...], eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True
+    ):
+        super().__init__()
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps = eps
+        self.weight = Parameter(ones(self.normalized_shape)) if elementwise_affine else None
+        self.bias = Parameter(zeros(self.normalized_shape)) if elementwise_affine and bias else None
+
+    def forward(self, x: Any) -> Any:
+        """Return x normalised."""
+        return layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """Return the settings, for `print(model)`."""
+        return f"{self.normalized_shape}, eps={self.eps}"
