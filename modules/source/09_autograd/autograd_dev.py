@@ -153,7 +153,7 @@ Right-align the shapes. Axes that b did not have: sum and drop them. Axes where 
 # %% nbgrader={"grade": false, "grade_id": "autograd-unbroadcast", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
 NON_DIFFERENTIABLE.update(
-    ("eq", "ne", "lt", "le", "gt", "ge", "logical_not", "logical_and", "logical_or", "isnan", "isfinite", "all", "any",
+    ("eq", "ne", "lt", "le", "gt", "ge", "bitwise_not", "bitwise_and", "bitwise_or", "isnan", "isfinite", "all", "any",
      "argmax", "argmin", "sign", "batch_norm_stats")
 )
 
