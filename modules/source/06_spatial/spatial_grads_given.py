@@ -246,8 +246,10 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 BATCH_NORM_GRAD = Primitive(
-    "batch_norm_grad", batch_norm_grad_kernel, outputs=("dx", "dweight", "dbias"), decompose=batch_norm_grad_in_tensors,
+    "batch_norm_grad", batch_norm_grad_kernel, outputs=("dx", "dweight", "dbias"), promote="same",
+    decompose=batch_norm_grad_in_tensors,
 )
 LAYER_NORM_GRAD = Primitive(
-    "layer_norm_grad", layer_norm_grad_kernel, outputs=("dx", "dweight", "dbias"), decompose=layer_norm_grad_in_tensors,
+    "layer_norm_grad", layer_norm_grad_kernel, outputs=("dx", "dweight", "dbias"), promote="same",
+    decompose=layer_norm_grad_in_tensors,
 )
