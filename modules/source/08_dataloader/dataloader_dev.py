@@ -838,7 +838,7 @@ def analyze_standardising(steps=200):
     target = np.where(data.labels == 0, 1.0, -1.0)
     scale = np.where(raw.std(axis=0) > 1, raw.std(axis=0), 1.0)
     centred = raw - raw.mean(axis=0)
-    scales = {"0 … 255": raw, "0 … 1": raw / 255, "mean removed": centred, "mean 0, deviation 1": centred / scale}
+    scales = {"0 … 255": raw, "0 … 1": raw / 255, "mean removed": centred / 255, "standardised": centred / scale}
     for name, x in scales.items():
         x = np.column_stack([x, np.ones(len(x))])
         eigenvalues = np.linalg.eigvalsh(x.T @ x / len(x))
