@@ -1,0 +1,106 @@
+"""Filling tensors with their first numbers: `tinytorch.nn.init`, apart from kaiming_uniform_, which module 04 teaches.
+
+Every function overwrites its tensor in place, unrecorded by autograd, draws from `generator` (the default one if
+None), and returns the tensor. Sources: Glorot and Bengio 2010 (xavier), He et al. 2015 (kaiming).
+"""
+
+import math
+
+import numpy as np
+
+from tinytorch.core.engine import DEFAULT_GENERATOR, Generator, ShapeError, TinyTorchError, overlay
+from tinytorch.core.tensor import Tensor, from_array
+
+#| face nn.init: constant_, zeros_, ones_, normal_, uniform_, calculate_gain
+#| face nn.init: kaiming_normal_, xavier_normal_, xavier_uniform_
+
+GAINS = {
+    "linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2),
+}
+
+
+def unrecorded() -> overlay:
+    """Return a context in which autograd does not look: a first value, or a loaded one, has no history."""
+    return overlay(autograd=None)
+
+
+def overwrite(tensor: Tensor, values: np.ndarray) -> Tensor:
+    """Replace the numbers of `tensor` by `values`; return it."""
+    with unrecorded():
+        return tensor.copy_(from_array(values))
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """Return by how much weights must grow to undo what a nonlinearity does to the spread of its input.
+
+    param: the slope of "leaky_relu", 0.01 if None.
+    """
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        return math.sqrt(2 / (1 + slope**2))
+    if nonlinearity not in GAINS:
+        raise TinyTorchError(
+            f"calculate_gain: expected one of {', '.join(sorted((*GAINS, 'leaky_relu')))}, found {nonlinearity!r}."
+        )
+    return GAINS[nonlinearity]
+
+
+def fans(tensor: Tensor) -> tuple[int, int]:
+    """Return (fan_in, fan_out) of a weight (out, in, *kernel): the inputs of one output, and the reverse."""
+    if tensor.ndim < 2:
+        raise ShapeError(f"Expected a weight of shape (out, in, …) with at least two axes, found {tensor.shape}.")
+    field = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * field, tensor.shape[0] * field
+
+
+def fan(tensor: Tensor, mode: str) -> int:
+    """Return the "fan_in" or "fan_out" of a weight, at least 1."""
+    if mode not in ("fan_in", "fan_out"):
+        raise TinyTorchError(f'Expected mode "fan_in" or "fan_out", found {mode!r}.')
+    return max(fans(tensor)[mode == "fan_out"], 1)
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """Fill with one number."""
+    return overwrite(tensor, np.full(tensor.shape, val, tensor.dtype))
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Fill with 0."""
+    return constant_(tensor, 0)
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Fill with 1."""
+    return constant_(tensor, 1)
+
+
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Fill with normal numbers of the given mean and standard deviation."""
+    draw = (generator or DEFAULT_GENERATOR).normal(tensor.shape, tensor.dtype)
+    return overwrite(tensor, draw * float(std) + float(mean))
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Fill with uniform numbers in [a, b)."""
+    draw = (generator or DEFAULT_GENERATOR).uniform(tensor.shape, tensor.dtype)
+    return overwrite(tensor, draw * float(b - a) + float(a))
+
+
+def kaiming_normal_(
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """Fill with normal numbers of standard deviation gain / √fan."""
+    return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(fan(tensor, mode)), generator)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Fill with normal numbers of standard deviation gain · √(2 / (fan_in + fan_out))."""
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(fans(tensor)), 1)), generator)
+
+
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Fill with uniform numbers of standard deviation gain · √(2 / (fan_in + fan_out))."""
+    bound = gain * math.sqrt(6 / max(sum(fans(tensor)), 1))
+    return uniform_(tensor, -bound, bound, generator)

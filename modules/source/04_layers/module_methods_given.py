@@ -1,0 +1,298 @@
+"""What every Module can do, beside what module 04 teaches: registering by name, converting, hooks, and showing itself.
+
+`Module` inherits these methods. Its tables are plain dicts: `_parameters`, `_buffers` and `_modules`, each name ->
+value or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinytorch.core.engine import DTypeError, TinyTorchError
+from tinytorch.core.tensor import Tensor
+from tinytorch.given.parameter import Parameter
+
+TABLES = ("_parameters", "_buffers", "_modules")
+SHOWN = 5     # names listed in a message
+
+
+class IncompatibleKeys(NamedTuple):
+    """What load_state_dict(strict=False) could not match."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes the hook out again; so does the end of a `with` block."""
+
+    _ids = count()
+
+    def __init__(self, hooks: dict, hook: Callable):
+        self.hooks, self.id = hooks, next(self._ids)
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """Take the hook out; doing so twice is no error."""
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
+
+
+class ModuleRegistry:
+    """The tables of a module: what is where, and the ways to enter something by name."""
+
+    _parameters: dict[str, Any]
+    _buffers: dict[str, Any]
+    _modules: dict[str, Any]
+    _transient: set[str]                     # names of buffers that are not saved
+
+    def _prepare(self) -> None:
+        """Make the empty tables."""
+        for table in TABLES:
+            self.__dict__[table] = {}
+        self.__dict__.update(_transient=set(), _forward_pre_hooks={}, _forward_hooks={})
+
+    def tables(self) -> tuple[dict, ...]:
+        """Return the tables of parameters, buffers and submodules, and at last the plain attributes."""
+        return *(self.__dict__.get(table, {}) for table in TABLES), self.__dict__
+
+    def table_of(self, name: str) -> dict:
+        """Return the table that knows `name` already, else that of the plain attributes."""
+        return next((table for table in self.tables() if name in table), self.__dict__)
+
+    def place(self, name: str, value: Any, table: dict) -> None:
+        """Enter `value` into one table, and take the name out of the others."""
+        for other in self.tables():
+            if other is not table:
+                other.pop(name, None)
+        if table is self.__dict__:
+            object.__setattr__(self, name, value)          # so that a property of the class is obeyed
+        else:
+            table[name] = value
+
+    def check_assignment(self, name: str, value: Any) -> None:
+        """Refuse an assignment that would lose a weight without a word."""
+        who, kind = f"{type(self).__name__}.{name}", type(value).__name__
+        registers = isinstance(value, Parameter | ModuleRegistry)
+        if registers and "_parameters" not in self.__dict__:
+            raise TinyTorchError(f"{who}: expected super().__init__() to come first, found a {kind} before it.")
+        if value is None or registers:
+            return
+        table = self.table_of(name)
+        if table is not self.__dict__ and not (table is self._buffers and isinstance(value, Tensor)):
+            wanted = {id(self._parameters): "a Parameter", id(self._buffers): "a Tensor"}.get(id(table), "a Module")
+            raise DTypeError(f"{who}: expected {wanted} or None, found {kind}. To change numbers, write them in place.")
+
+    def __getattr__(self, name: str) -> Any:
+        """Reached only for what is no plain attribute: look into the tables."""
+        for table in TABLES:
+            known = self.__dict__.get(table, {})
+            if name in known:
+                return known[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        table = self.table_of(name)
+        if table is self.__dict__:
+            object.__delattr__(self, name)
+        else:
+            del table[name]
+            self._transient.discard(name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(name for table in self.tables() for name in table)})
+
+    def _check_name(self, name: str, what: str) -> None:
+        if "_parameters" not in self.__dict__:
+            raise TinyTorchError(f"{type(self).__name__}: call super().__init__() before {what} {name!r} is set.")
+        if not isinstance(name, str) or not name or "." in name:
+            raise TinyTorchError(f"Expected a name without dots for {what}, found {name!r}: dots separate modules.")
+        if name in self.__dict__ or hasattr(type(self), name):
+            raise TinyTorchError(f"{type(self).__name__} has an attribute {name!r} already; rename {what}.")
+
+    def register_parameter(self, name: str, param: Any) -> None:
+        """Enter a Parameter by name; None reserves the name."""
+        self._check_name(name, "the parameter")
+        if param is None:
+            self._parameters[name] = None
+        else:
+            setattr(self, name, param)
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Enter a tensor that belongs to the module but is not trained, such as running statistics.
+
+        persistent: whether state_dict contains it.
+        """
+        self._check_name(name, "the buffer")
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise DTypeError(f"register_buffer({name!r}): expected a Tensor or None, found {type(tensor).__name__}.")
+        self.place(name, tensor, self._buffers)
+        (self._transient.discard if persistent else self._transient.add)(name)
+
+    def add_module(self, name: str, module: Any) -> None:
+        """Enter a submodule by name; None reserves the name."""
+        self._check_name(name, "the module")
+        if module is not None and not isinstance(module, ModuleRegistry):
+            raise DTypeError(f"add_module({name!r}): expected a Module or None, found {type(module).__name__}.")
+        self.place(name, module, self._modules)
+
+    register_module = add_module
+
+
+class ModuleMethods(ModuleRegistry):
+    """Calling, walking, converting and showing a module."""
+
+    forward: Callable
+    named_modules: Callable
+    named_members: Callable
+    train: Callable
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `forward`, and the hooks around it."""
+        if not (self._forward_pre_hooks or self._forward_hooks):
+            return self.forward(*args, **kwargs)
+        for hook in tuple(self._forward_pre_hooks.values()):
+            changed = hook(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        output = self.forward(*args, **kwargs)
+        for hook in tuple(self._forward_hooks.values()):
+            changed = hook(self, args, output)
+            output = output if changed is None else changed
+        return output
+
+    def register_forward_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(module, args)` before each forward; what it returns, if not None, replaces the arguments."""
+        return RemovableHandle(self._forward_pre_hooks, hook)
+
+    def register_forward_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(module, args, output)` after each forward; what it returns, if not None, replaces the output."""
+        return RemovableHandle(self._forward_hooks, hook)
+
+    # ---- walking
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
+        """Yield (name, Parameter), each parameter once."""
+        return self.named_members("_parameters", prefix, recurse)
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
+        """Yield (name, Tensor) of the buffers, each once."""
+        return self.named_members("_buffers", prefix, recurse)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Any]:
+        """Yield the parameters, each once."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def buffers(self, recurse: bool = True) -> Iterator[Any]:
+        """Yield the buffers, each once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def modules(self) -> Iterator[Any]:
+        """Yield the module itself and everything below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Any]]:
+        """Yield (name, module) of the direct submodules, each once."""
+        seen: set[int] = set()
+        for name, module in self._modules.items():
+            if module is not None and id(module) not in seen:
+                seen.add(id(module))
+                yield name, module
+
+    def children(self) -> Iterator[Any]:
+        """Yield the direct submodules, each once."""
+        return (module for _, module in self.named_children())
+
+    # ---- changing all of it
+
+    def eval(self) -> Any:
+        """Set the module and all below it to inference; return it."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Set `requires_grad` of every parameter; return the module. False freezes it."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients; set_to_none=False overwrites them with 0 and keeps their memory."""
+        for parameter in self.parameters():
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad.detach().zero_()
+
+    def apply(self, fn: Callable) -> Any:
+        """Call `fn(module)` on everything below and at last on the module itself; return it."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def to(self, target: Any = None, *, dtype: Any = None, device: Any = None) -> Any:
+        """Convert every floating parameter and buffer to a dtype, in place; return the module. Integers stay.
+
+        `to("cpu")` is accepted; other devices arrive with module 13.
+        """
+        for wanted in (target, device):
+            if isinstance(wanted, str) and wanted not in np.sctypeDict:
+                Tensor(0.0).to(wanted)
+                target = None if wanted is target else target
+        dtype = target if dtype is None else dtype
+        if dtype is None:
+            return self
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise DTypeError(f"{type(self).__name__}.to: expected a floating dtype for weights, found {dtype}.")
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.dtype.kind == "f" and tensor.dtype != dtype:
+                tensor._array = tensor._array.astype(dtype)
+                tensor._storage.version += 1               # what a graph saved of it is no longer there
+                tensor.grad = None if tensor.grad is None else tensor.grad.to(dtype)
+        return self
+
+    def float(self) -> Any:
+        """Convert to float32; return the module."""
+        return self.to(np.float32)
+
+    def double(self) -> Any:
+        """Convert to float64; return the module."""
+        return self.to(np.float64)
+
+    # ---- showing
+
+    def extra_repr(self) -> str:
+        """Return the settings to show in the parentheses of `repr`; a subclass overrides it."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = [self.extra_repr()] if self.extra_repr() else []
+        children = [f"({name}): {module!r}" for name, module in self._modules.items()]
+        if not children:
+            return f"{type(self).__name__}({''.join(extra)})"
+        lines = "\n".join(extra + children).replace("\n", "\n  ")
+        return f"{type(self).__name__}(\n  {lines}\n)"
+
+
+def refuse_state(module: Any, missing: list[str], unexpected: list[str], misfits: list[str], strict: bool) -> None:
+    """Raise the one error of a state_dict that does not fit: every difference, and what to do."""
+    parts = []
+    for names, what in ((missing, "missing"), (unexpected, "unexpected"), (misfits, "not fitting")):
+        if names:
+            shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+            parts.append(f"{len(names)} {what} ({shown})")
+    advice = "Pass strict=False to load what fits." if strict and not misfits else "Was it saved from another model?"
+    raise TinyTorchError(
+        f"{type(module).__name__}.load_state_dict: expected exactly the names and shapes of this module, found "
+        f"{'; '.join(parts)}. Nothing was changed. {advice}"
+    )
