@@ -1,4 +1,4 @@
-"""What `tito train` is made of, each part by itself: charts, recipes, the folder of a run."""
+"""What `tito train` is made of, each part by itself: recipes, the folder of a run."""
 
 from __future__ import annotations
 
@@ -9,38 +9,9 @@ import pytest
 
 from tito.errors import ProjectError, UsageError
 from tito.project import Project
-from tito.training import charts, runs
+from tito.training import runs
 from tito.training.recipes import RECIPES, adjusted, recipe
 from tito.training.runs import Job, new_run, read_job, unfinished_run
-
-# ---- charts --------------------------------------------------------------------------------------------------------
-
-
-def test_a_falling_curve_falls() -> None:
-    lines = charts.curve([4.0, 3.0, 2.0, 1.0], height=4)
-    assert lines == ["4 ┤█", "  ┤█▆", "  ┤██▃", "1 ┤███▁"]
-
-
-def test_a_long_curve_is_averaged_into_the_width() -> None:
-    lines = charts.curve([1.0] * 500 + [0.0] * 500, width=10, height=1)
-    assert lines == ["0 ┤█████▁▁▁▁▁"]
-
-
-@pytest.mark.parametrize("values", [[], [float("nan")], [float("inf")]])
-def test_a_curve_without_values_has_no_lines(values: list[float]) -> None:
-    assert charts.curve(values) == []
-
-
-def test_a_constant_curve_is_drawn() -> None:
-    assert charts.curve([2.0, 2.0], height=2) == ["2 ┤", "2 ┤▁▁"]
-
-
-def test_the_confusion_matrix_names_rows_and_shows_their_accuracy() -> None:
-    lines = charts.confusion([[8, 2], [0, 0]], ["cat", "horse"])
-    assert lines[-3].split() == ["cat", "hors"]
-    assert lines[-2].split() == ["cat", "8", "2", "80.0%"]
-    assert lines[-1].split() == ["horse", "0", "0", "0.0%"]
-
 
 # ---- recipes -------------------------------------------------------------------------------------------------------
 

@@ -33,9 +33,11 @@ def view(project: Project, job: Job, folder: Path, as_json: bool) -> Iterator[Sh
 
 
 def _show_json(event: Event, place: str) -> None:
-    """Every event but the single steps; the last line is the result."""
-    if event["event"] not in ("step", "download"):
-        json_line({**event, "folder": place} if event["event"] in ("result", "stopped", "killed") else event)
+    """Every event but those that only move a progress bar; the last line is the result."""
+    if event["event"] in ("step", "download"):
+        return
+    last = event["event"] in ("result", "stopped", "killed")
+    json_line({key: value for key, value in event.items() if key != "texts"} | ({"folder": place} if last else {}))
 
 
 class _Lines:
@@ -102,14 +104,8 @@ class _Lines:
 
     def result(self, event: Event) -> None:
         """Loss curve, confusion matrix, accuracy, files."""
-        from tito.training.charts import confusion, curve
-
-        self.say("\nTraining loss, step by step")
-        for line in curve(event["losses"]):
-            self.say(line)
-        self.say("\nConfusion matrix on the test images")
-        for line in confusion(event["confusion"], event["classes"]):
-            self.say(line)
+        for text in event["texts"]:
+            self.say(f"\n{text}")
         accuracy, images = f"{event['test_accuracy']:.2%}", f"{event['test']:,} images of {event['title']}"
         self.say(f"\nTest accuracy: {accuracy} on {images}", "bold green")
         if event["baseline"] is not None:

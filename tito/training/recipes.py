@@ -11,21 +11,16 @@ from tito.errors import UsageError
 
 @dataclass(frozen=True)
 class Recipe:
-    """A data set, a network and the settings it is trained with.
+    """A data set and the settings with which the reference CNN is trained on it.
 
-    `fallback`: the embedded data set that stands in when the real one cannot be had, with its own numbers of images.
+    `fallback`: the embedded data set that stands in when the real one cannot be had.
     `lr` is the highest learning rate of a one-cycle schedule; it is reached after `warmup` of all steps. `crop`: pixels
-    by which a training image is shifted at most (0: none). `flip`: whether it may be mirrored. `check_every`: steps
-    after which the training state is saved, so that a killed run loses no more than that.
+    by which a training image is shifted at most (0: none). `flip`: whether it may be mirrored.
     """
 
     name: str
-    title: str
     dataset: str
-    network: str
     fallback: str
-    fallback_train: int
-    fallback_test: int
     epochs: int
     batch_size: int
     lr: float
@@ -35,7 +30,6 @@ class Recipe:
     warmup: float
     crop: int
     flip: bool
-    save_every: int = 200
 
 
 RECIPES = {
@@ -45,12 +39,8 @@ RECIPES = {
         # 2018). The numbers were found on the 50,000 real images: see docs/decisions/0009-the-cifar10-recipe.md.
         Recipe(
             name="cifar10",
-            title="CIFAR-10",
             dataset="cifar10",
-            network="SmallCNN",
             fallback="synthetic",
-            fallback_train=10_000,
-            fallback_test=2_000,
             epochs=5,
             batch_size=128,
             lr=0.1,
@@ -64,12 +54,8 @@ RECIPES = {
         # Digits must not be mirrored, and lie well centred: no augmentation.
         Recipe(
             name="mnist",
-            title="MNIST",
             dataset="mnist",
-            network="SmallCNN",
             fallback="digits",
-            fallback_train=1_437,
-            fallback_test=360,
             epochs=2,
             batch_size=128,
             lr=0.1,

@@ -87,8 +87,7 @@ def _embedded(recipe: Recipe, why: str) -> Images:
 
     if recipe.fallback == "digits":
         return Images("digits", why, Digits(train=True), Digits(train=False))
-    train = SyntheticImages(train=True, size=recipe.fallback_train)
-    return Images("synthetic", why, train, SyntheticImages(train=False, size=recipe.fallback_test))
+    return Images("synthetic", why, SyntheticImages(train=True), SyntheticImages(train=False))
 
 
 def _shorten(dataset: Any, count: int | None) -> None:

@@ -1,0 +1,117 @@
+"""`python -m tito.training.child FOLDER`: train the run that lies in FOLDER, from its start or from its last save."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from tito.files import atomic_write
+from tito.training.child.report import Report, Stopped, StopRequest
+from tito.training.runs import PLAN, STATE, Job, read_job, read_record
+
+
+def main(folder: Path) -> int:
+    """Train, and report how it ended. The exit code is 0 also for a run that was stopped: the last event says so."""
+    stop = StopRequest()
+    report = Report(stop)
+    try:
+        run(read_job(folder), folder, report, stop)
+    except Stopped:
+        report("stopped", step=0, steps=0)
+    except Exception as problem:
+        report("error", error=_sentence(problem), detail=traceback.format_exc())
+        return 1
+    return 0
+
+
+def run(job: Job, folder: Path, report: Report, stop: StopRequest) -> None:
+    """Images, plan, training, outcome."""
+    from tito.training.child.images import NEIGHBOURS, choose_images, neighbour_baseline
+    from tito.training.child.network import build, describe_optimizer, epochs_that_fit, steps_per_epoch
+    from tito.training.child.outcome import conclude, texts, write_result
+
+    started = time.monotonic()
+    plan = read_record(folder / PLAN)
+    images = choose_images(job, report, stop, plan["source"] if plan else None)
+    report(
+        "data",
+        source=images.source,
+        title=images.title,
+        why=images.why,
+        train=len(images.train),
+        test=len(images.test),
+    )
+    if plan is None:
+        baseline = None if images.source == job.recipe.dataset else neighbour_baseline(images)
+        stop.check()
+        epochs, why = epochs_that_fit(job, images, stop)
+        plan = {"source": images.source, "epochs": epochs, "why": why, "baseline": baseline}
+        atomic_write(folder / PLAN, json.dumps(plan, indent=2) + "\n")
+    if plan["baseline"] is not None:
+        report("baseline", accuracy=plan["baseline"], k=NEIGHBOURS)
+    kit = build(job, images, plan["epochs"])
+    trainer, follow = _trainer(kit, folder, report, stop)
+    report(
+        "plan",
+        epochs=plan["epochs"],
+        why=plan["why"],
+        steps_per_epoch=steps_per_epoch(images, job.recipe),
+        network=type(kit.model).__name__,
+        parameters=sum(p.numel() for p in kit.model.parameters()),
+        optimizer=describe_optimizer(job.recipe),
+        start=trainer.steps,
+    )
+    stop.check()
+    trainer.fit(kit.train_loader, kit.test_loader, epochs=plan["epochs"])
+    if trainer.epoch < plan["epochs"]:
+        report("stopped", step=trainer.steps, steps=plan["epochs"] * steps_per_epoch(images, job.recipe))
+        return
+    result = conclude(kit, images, trainer, follow.losses, plan["baseline"], folder)
+    result["seconds"] = time.monotonic() - started
+    write_result(result, folder)
+    report("result", **result, texts=texts(result))
+
+
+def _trainer(kit: Any, folder: Path, report: Report, stop: StopRequest) -> tuple[Any, Any]:
+    """The Trainer of a run, taken up where the run was saved last; and the callback that follows it."""
+    from tinytorch.training import Trainer
+    from tito.training.child.follow import Follow, Save
+
+    follow = Follow(report, stop)
+    trainer = Trainer(
+        kit.model,
+        kit.optimizer,
+        kit.loss,
+        scheduler=kit.scheduler,
+        scheduler_interval="step",
+        callbacks=[follow, Save(folder / STATE)],
+    )
+    if (folder / STATE).is_file():
+        trainer.load(folder / STATE)
+    return trainer, follow
+
+
+def _sentence(problem: Exception) -> str:
+    """What went wrong, in one sentence with what to do next. The package may be too broken to be asked for its errors."""
+    text = str(problem).strip()
+    kinds = {kind.__name__ for kind in type(problem).__mro__}
+    if "NotImplementedError" in kinds:
+        return (
+            f"expected a finished framework, found {text or 'a function that is not implemented'}: complete it in its "
+            "module and export that (`tito module complete`)"
+        )
+    if kinds & {"TinyTorchError", "TitoError"}:
+        return text
+    last = traceback.extract_tb(problem.__traceback__)[-1]
+    return (
+        f"expected training to run through, found {type(problem).__name__}: {text} (in {Path(last.filename).name}, "
+        f"line {last.lineno}): run `tito checkpoint test --all` to see which part of the framework fails"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

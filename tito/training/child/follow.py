@@ -1,0 +1,87 @@
+"""A training run as its callbacks see it: reported to tito, stopped on request."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from tito.training.child.report import Report, StopRequest
+
+Callback: Any = import_module("tinytorch.training").Callback
+
+
+class Follow(Callback):  # type: ignore[misc]
+    """Reports every step and epoch, keeps the loss of every step, and hands a wish to stop on to the Trainer."""
+
+    def __init__(self, report: Report, stop: StopRequest) -> None:
+        self.report, self.stop = report, stop
+        self.losses: list[float] = []
+
+    def on_step_end(self, trainer: Any, metrics: dict[str, float]) -> None:
+        """Report the step; stop if that was asked for."""
+        self.losses.append(metrics["loss"])
+        self.report.live(
+            "step",
+            last=trainer.batch == trainer.batches,
+            epoch=trainer.epoch + 1,
+            epochs=trainer.epochs,
+            step=trainer.steps,
+            steps=trainer.epochs * trainer.batches,
+            loss=metrics["loss"],
+            accuracy=trainer.sums["correct"] / trainer.sums["count"],
+            lr=metrics["lr"],
+        )
+        if self.stop.made:
+            trainer.stop("asked to stop")
+
+    def on_epoch_end(self, trainer: Any, metrics: dict[str, float]) -> None:
+        """Report the epoch; what the Trainer calls validation are the test images."""
+        self.report(
+            "epoch",
+            epoch=trainer.epoch,
+            epochs=trainer.epochs,
+            train_loss=metrics["train_loss"],
+            train_accuracy=metrics["train_accuracy"],
+            test_loss=metrics["validation_loss"],
+            test_accuracy=metrics["validation_accuracy"],
+            lr=metrics["lr"],
+            seconds=metrics["seconds"],
+        )
+
+    def on_warning(self, trainer: Any, message: str) -> None:
+        """Pass on what the Trainer finds suspicious."""
+        self.report("notice", message=message)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs: the losses so far."""
+        return {"losses": self.losses}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue the list of losses."""
+        self.losses = list(state["losses"])
+
+
+class Save(Callback):  # type: ignore[misc]
+    """Writes the state of the run after every epoch, at the end, and every so many steps in between.
+
+    Not the package's Checkpointer, which also keeps the best epoch: best by the test images would be no fair result.
+    """
+
+    order = 10  # after the others, so that what they remember is saved with the same step
+
+    def __init__(self, path: Path, every: int = 200) -> None:
+        self.path, self.every = path, every
+
+    def on_step_end(self, trainer: Any, metrics: dict[str, float]) -> None:
+        """Save every so many steps, so that a killed run loses no more than these."""
+        if trainer.steps % self.every == 0:
+            trainer.save(self.path)
+
+    def on_epoch_end(self, trainer: Any, metrics: dict[str, float]) -> None:
+        """Save the finished epoch."""
+        trainer.save(self.path)
+
+    def on_fit_end(self, trainer: Any) -> None:
+        """Save where the run was stopped."""
+        trainer.save(self.path)
