@@ -70,8 +70,8 @@ def run(job: Job, folder: Path, report: Report, stop: StopRequest) -> None:
     if trainer.epoch < plan["epochs"]:
         report("stopped", step=trainer.steps, steps=plan["epochs"] * steps_per_epoch(images, job.recipe))
         return
-    result = conclude(kit, images, trainer, follow.losses, plan["baseline"], folder)
-    result["seconds"] = time.monotonic() - started
+    result = conclude(kit, images, trainer, follow.losses, folder)
+    result |= {"baseline": plan["baseline"], "seconds": time.monotonic() - started}
     write_result(result, folder)
     report("result", **result, texts=texts(result))
 
@@ -96,7 +96,7 @@ def _trainer(kit: Any, folder: Path, report: Report, stop: StopRequest) -> tuple
 
 
 def _sentence(problem: Exception) -> str:
-    """What went wrong, in one sentence with what to do next. The package may be too broken to be asked for its errors."""
+    """What went wrong, in one sentence with what to do next; the package may be too broken to be imported here."""
     text = str(problem).strip()
     kinds = {kind.__name__ for kind in type(problem).__mro__}
     if "NotImplementedError" in kinds:

@@ -15,10 +15,8 @@ from tito.training.runs import MODEL, RESULT
 CURVE, CONFUSION = "training_history.png", "confusion_matrix.png"
 
 
-def conclude(
-    kit: Kit, images: Images, trainer: Any, losses: list[float], baseline: float | None, folder: Path
-) -> dict[str, Any]:
-    """Judge the network on the test images and write everything down; result.json, which ends the run, comes last."""
+def conclude(kit: Kit, images: Images, trainer: Any, losses: list[float], folder: Path) -> dict[str, Any]:
+    """Judge the network on the test images, save it and draw the pictures; return all that there is to say."""
     from tinytorch import save
     from tinytorch.training import compute_confusion_matrix
 
@@ -29,7 +27,6 @@ def conclude(
         "title": images.title,
         "test": len(images.test),
         "test_accuracy": sum(matrix[i][i] for i in range(len(matrix))) / len(images.test),
-        "baseline": baseline,
         "epochs": trainer.epoch,
         "epoch_seconds": sum(seconds) / len(seconds),
         "history": trainer.history,
