@@ -74,10 +74,11 @@ def _packages() -> Iterator[Finding]:
         return
     for requirement in requirements:
         if "extra ==" not in requirement:
-            yield _package_version(requirement)
+            yield check_requirement(requirement)
 
 
-def _package_version(requirement: str) -> Finding:
+def check_requirement(requirement: str) -> Finding:
+    """Hold a requirement ("numpy>=2.0") against what is installed."""
     from packaging.requirements import Requirement
 
     wanted = Requirement(requirement)

@@ -67,7 +67,21 @@ def test_test_names_the_test_and_its_message(toy: Toy) -> None:
     assert "test_table" in text and "bind: 1 + 2 is 3" in text and "alpha_dev.py:" in text, text
     done = tito(toy.project.root, "module", "test", "--all", "--json")
     assert done.returncode == 1
-    assert records(done.stdout)[-1] == {"event": "result", "passed": 0, "total": 3}
+    assert records(done.stdout)[-1] == {"event": "result", "passed": 1, "total": 3}
+
+
+def test_asserts_count_whatever_the_environment_says(toy: Toy) -> None:
+    toy.edit("alpha", "return TABLE[name](*values)", "return 4")
+    assert tito(toy.project.root, "module", "test", "alpha", PYTHONOPTIMIZE="1").returncode == 1
+
+
+def test_course_check_names_file_and_line(toy: Toy) -> None:
+    assert "3 modules keep the form" in succeed(toy.project.root, "course", "check")
+    toy.edit("beta", "## Systems analysis", "## Something else")
+    text = fail(toy.project.root, "course", "check")
+    assert "modules/source/02_beta/beta_dev.py:" in text and "Systems analysis" in text, text
+    rows = records(tito(toy.project.root, "course", "check", "beta", "--json").stdout)
+    assert rows[-1]["findings"] == len(rows) - 1 > 0, rows
 
 
 def test_a_syntax_error_is_one_sentence(toy: Toy) -> None:

@@ -71,7 +71,6 @@ def environment(project: Project) -> dict[str, str]:
     """What the child's environment says: this project's package first, and no options from the caller's."""
     return {
         "PYTHONPATH": str(project.root),
-        "PYTHONOPTIMIZE": "",
         "PYTEST_ADDOPTS": "",
         "PYTEST_PLUGINS": "",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",

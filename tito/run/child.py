@@ -111,7 +111,13 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child: tito is importable there also when it runs from a source tree."""
     installed = TITO_HOME.name in ("site-packages", "dist-packages")
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), "" if installed else str(TITO_HOME)]))
-    return {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", **extra}
+    fixed = {
+        "PYTHONPATH": path,
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONOPTIMIZE": "",  # with it Python drops every assert, and all tests pass
+    }
+    return {**os.environ, **fixed, **extra}
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
