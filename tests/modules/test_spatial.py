@@ -1,4 +1,4 @@
-"""Module 06 beyond its own tests: gradient kernels against finite differences, second derivatives, odd shapes, refusals."""
+"""Module 06 beyond its own tests: gradient kernels against finite differences, odd shapes, refusals."""
 
 from itertools import product
 from typing import Any
@@ -102,7 +102,9 @@ def test_average_pool_gradient_agrees_with_finite_differences(ceil: bool, count:
         np.testing.assert_allclose(dx, slope("avg_pool2d", [x], 0, g, params), atol=1e-8)
 
 
-@pytest.mark.parametrize(("training", "affine", "shape"), list(product((True, False), (True, False), ((3, 2, 4, 5), (7, 3)))))
+@pytest.mark.parametrize(
+    ("training", "affine", "shape"), list(product((True, False), (True, False), ((3, 2, 4, 5), (7, 3))))
+)
 def test_batch_norm_gradient_agrees_with_finite_differences(training: bool, affine: bool, shape: tuple) -> None:
     x, c = RNG.normal(2, 3, shape), shape[1]
     w, b = (RNG.normal(size=c), RNG.normal(size=c)) if affine else (None, None)
@@ -148,7 +150,11 @@ def test_layer_norm_gradient_agrees_with_finite_differences(normalized_ndim: int
 def test_a_normalisation_gradient_equals_its_decomposition(name: str, affine: bool) -> None:
     x, g = RNG.normal(2, 3, (4, 3, 5)), RNG.normal(size=(4, 3, 5))
     if name == "batch_norm_grad":
-        w, statistics, cases = RNG.normal(size=3), (RNG.normal(size=3), RNG.uniform(1, 2, 3)), [{"training": False, "eps": 0.1}]
+        w, statistics, cases = (
+            RNG.normal(size=3),
+            (RNG.normal(size=3), RNG.uniform(1, 2, 3)),
+            [{"training": False, "eps": 0.1}],
+        )
         cases.append({"training": True, "eps": 0.1})
     else:
         w, cases = RNG.normal(size=5), [{"normalized_ndim": 1, "eps": 0.1}]
@@ -165,7 +171,10 @@ def test_a_normalisation_gradient_equals_its_decomposition(name: str, affine: bo
 
 
 def test_unfold_and_its_gradient_are_transposes() -> None:
-    x, params = RNG.normal(size=(2, 3, 7, 6)), {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)}
+    x, params = (
+        RNG.normal(size=(2, 3, 7, 6)),
+        {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)},
+    )
     columns = forward("unfold", x, **params)
     g = RNG.normal(size=columns.shape)
     back = forward("unfold_grad", g, size=(7, 6), **params)
@@ -209,11 +218,15 @@ def test_pad_adds_and_cuts() -> None:
     assert F.pad(x, (0, 0, 1, 0)).tolist() == [[0, 0, 0], [0, 1, 2], [3, 4, 5]]
 
 
-@pytest.mark.parametrize(("size", "wanted"), [((6, 6), 3), ((7, 5), (3, 2)), ((4, 4), 1), ((5, 6), (None, 4)), ((2, 2), 3)])
+@pytest.mark.parametrize(
+    ("size", "wanted"), [((6, 6), 3), ((7, 5), (3, 2)), ((4, 4), 1), ((5, 6), (None, 4)), ((2, 2), 3)]
+)
 def test_adaptive_average_covers_the_cells_that_pytorch_covers(size: tuple, wanted: Any) -> None:
     x = RNG.normal(size=(2, 3, *size))
     found = F.adaptive_avg_pool2d(Tensor(x), wanted).numpy()
-    cells = [n if w is None else w for n, w in zip(size, wanted if isinstance(wanted, tuple) else (wanted,) * 2, strict=True)]
+    cells = [
+        n if w is None else w for n, w in zip(size, wanted if isinstance(wanted, tuple) else (wanted,) * 2, strict=True)
+    ]
     assert found.shape == (2, 3, *cells)
     for i, j in np.ndindex(*cells):
         rows = slice(i * size[0] // cells[0], -(-(i + 1) * size[0] // cells[0]))
@@ -235,7 +248,11 @@ def images(*shape: int) -> Tensor:
         (lambda: F.conv2d(images(2, 3, 8, 8), images(4, 3, 3, 3), images(3)), ShapeError, ("bias", "(4,)", "(3,)")),
         (lambda: F.conv2d(images(2, 3, 8, 8), images(4, 3, 3, 3), stride=0), ShapeError, ("stride", "0")),
         (lambda: F.conv2d(images(2, 3, 8, 8), images(4, 3, 3, 3), padding=1.5), DTypeError, ("padding", "1.5")),
-        (lambda: F.conv2d(images(2, 3, 8, 8), images(4, 3, 3, 3), stride=2, padding="same"), ShapeError, ("same", "stride")),
+        (
+            lambda: F.conv2d(images(2, 3, 8, 8), images(4, 3, 3, 3), stride=2, padding="same"),
+            ShapeError,
+            ("same", "stride"),
+        ),
         (lambda: F.max_pool2d(images(2, 3, 8, 8), 2, padding=2), ShapeError, ("half", "(2, 2)")),
         (lambda: F.max_pool2d(images(2, 3, 4, 4), 5), ShapeError, ("(2, 3, 4, 4)", "(5, 5)")),
         (lambda: F.avg_pool2d(images(2, 3, 4), 2), ShapeError, ("(2, 3, 4)",)),

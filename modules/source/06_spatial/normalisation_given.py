@@ -13,14 +13,19 @@ from tinytorch.core.tensor import ones, zeros
 class BatchNormState(Module):
     """Parameters and buffers of BatchNorm1d and BatchNorm2d; a subclass says which numbers of axes it takes.
 
-    num_features: channels. momentum: share of a new batch in the running statistics; None takes the plain mean of all batches.
-    affine: learn weight (1 at first) and bias (0). track_running_stats: without it every batch is judged by itself, always.
+    num_features: channels. momentum: share of a new batch in the running statistics; None takes the plain mean of all
+    batches. affine: learn weight (1 at first) and bias (0). track_running_stats: without it every batch is judged by
+    itself, always.
     """
 
     axes: tuple[int, ...] = ()
 
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
         track_running_stats: bool = True,
     ):
         super().__init__()
@@ -42,8 +47,13 @@ class BatchNormState(Module):
             self.num_batches_tracked.add_(1)
             momentum = 1 / self.num_batches_tracked.item() if momentum is None else momentum
         return {
-            "running_mean": self.running_mean, "running_var": self.running_var, "weight": self.weight, "bias": self.bias,
-            "training": self.training or not self.track_running_stats, "momentum": momentum, "eps": self.eps,
+            "running_mean": self.running_mean,
+            "running_var": self.running_var,
+            "weight": self.weight,
+            "bias": self.bias,
+            "training": self.training or not self.track_running_stats,
+            "momentum": momentum,
+            "eps": self.eps,
         }
 
     def extra_repr(self) -> str:
@@ -68,7 +78,11 @@ class LayerNorm(Module):
     """Normalises every example over its last axes, of sizes `normalized_shape` (an int or a tuple)."""
 
     def __init__(
-        self, normalized_shape: int | tuple[int, ...], eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True
+        self,
+        normalized_shape: int | tuple[int, ...],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
     ):
         super().__init__()
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)

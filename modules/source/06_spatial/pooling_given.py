@@ -1,4 +1,4 @@
-"""Pooling as functions and as layers, around the kernel that module 06 teaches; and average pooling, the same walk with a sum."""
+"""Pooling as functions and layers around the kernel that module 06 teaches; average pooling, the same with a sum."""
 
 from typing import Any
 
@@ -22,7 +22,9 @@ def avg_pool2d_kernel(xp, x, *, kernel_size, stride, padding, ceil_mode, count_i
     for place in places(kernel_size):
         out += tap(padded, place, outputs, stride)
     border = count_include_pad, divisor_override
-    return out.transpose(0, 3, 1, 2) / window_counts(x.shape[2:], outputs, kernel_size, stride, padding, *border, x.dtype)
+    return out.transpose(0, 3, 1, 2) / window_counts(
+        x.shape[2:], outputs, kernel_size, stride, padding, *border, x.dtype
+    )
 
 
 AVG_POOL2D = Primitive("avg_pool2d", avg_pool2d_kernel, promote="float")
@@ -41,16 +43,26 @@ def max_pool2d(
 
 
 def avg_pool2d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
 ) -> Any:
     """Return the mean of each window of images (N, C, H, W); the stride is the kernel's size unless given."""
     kernel_size, stride = pair(kernel_size, "kernel_size"), pair(kernel_size if stride is None else stride, "stride")
     padding = pair(padding, "padding", least=0)
     check_pooling("avg_pool2d", input, kernel_size, padding)
     return primitive("avg_pool2d")(
-        input, kernel_size=kernel_size, stride=stride, padding=padding, ceil_mode=ceil_mode,
-        count_include_pad=count_include_pad, divisor_override=divisor_override,
+        input,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+        divisor_override=divisor_override,
     )
 
 
@@ -102,8 +114,13 @@ class AvgPool2d(Module):
     """The mean of each window. See `avg_pool2d`."""
 
     def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-        count_include_pad: bool = True, divisor_override: int | None = None,
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
     ):
         super().__init__()
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding

@@ -4,14 +4,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinytorch.core.engine import Primitive, ShapeError, primitive
-from tinytorch.given.spatial_layout import check_convolution, check_images, outputs_of, padded_size, pair, places, reach, tap
+from tinytorch.given.spatial_layout import (
+    check_convolution,
+    check_images,
+    outputs_of,
+    padded_size,
+    pair,
+    places,
+    reach,
+    tap,
+)
 
 #| face nn.functional: conv2d, pad, unfold
 
 
 def pad_kernel(xp, x, *, widths, value):
     """Return x with `widths[i] = (before, after)` places of `value` around axis i; negative widths cut."""
-    kept = x[tuple(slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(x.shape, widths, strict=True))]
+    kept = x[
+        tuple(slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(x.shape, widths, strict=True))
+    ]
     added = [(max(before, 0), max(after, 0)) for before, after in widths]
     out = xp.full([n + before + after for n, (before, after) in zip(kept.shape, added, strict=True)], value, x.dtype)
     out[tuple(slice(before, before + n) for n, (before, _) in zip(kept.shape, added, strict=True))] = kept
@@ -54,11 +65,18 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     pad: (before, after) for the last axis, then for the one before it, and so on; negative numbers cut.
     """
     if mode != "constant":
-        raise NotImplementedError(f'pad: expected mode="constant", found {mode!r}; other modes are not part of this course.')
+        raise NotImplementedError(
+            f'pad: expected mode="constant", found {mode!r}; other modes are not part of this course.'
+        )
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
-        raise ShapeError(f"pad: expected (before, after) for at most {input.ndim} axes, found {len(pad)} numbers: {tuple(pad)}.")
+        raise ShapeError(
+            f"pad: expected (before, after) for at most {input.ndim} axes, found {len(pad)} numbers: {tuple(pad)}."
+        )
     widths = [(0, 0)] * (input.ndim - len(pad) // 2) + [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -1, -2)]
-    if any(n + before + after < 0 or min(before, after) < -n for n, (before, after) in zip(input.shape, widths, strict=True)):
+    if any(
+        n + before + after < 0 or min(before, after) < -n
+        for n, (before, after) in zip(input.shape, widths, strict=True)
+    ):
         raise ShapeError(f"pad: cannot cut {tuple(pad)} from shape {input.shape}; sizes must not fall below 0.")
     return PAD(input, widths=tuple(widths), value=0 if value is None else value)
 
@@ -70,7 +88,10 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
     padding = pair(padding, "padding", least=0)
     outputs = outputs_of(input.shape[2:], kernel_size, stride, padding, dilation)
     if min(outputs) < 1:
-        raise ShapeError(f"unfold: kernel_size={kernel_size} with dilation={dilation} does not fit images {input.shape}, padding={padding}.")
+        raise ShapeError(
+            f"unfold: kernel_size={kernel_size} with dilation={dilation} does not fit images {input.shape}, "
+            f"padding={padding}."
+        )
     return UNFOLD(input, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
 
 
@@ -87,10 +108,8 @@ def conv2d(
         if stride != (1, 1):
             raise ShapeError(f'conv2d: expected stride 1 with padding="same", found {stride}.')
         rows, columns = (d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True))
-        if rows % 2 or columns % 2:                  # an even kernel needs one more zero behind than in front
+        if rows % 2 or columns % 2:  # an even kernel needs one more zero behind than in front
             input = pad(input, (0, columns % 2, 0, rows % 2))
         padding = (rows // 2, columns // 2)
     padding = pair(0 if padding == "valid" else padding, "padding", least=0)
-    return primitive("conv2d")(
-        input, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
+    return primitive("conv2d")(input, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)

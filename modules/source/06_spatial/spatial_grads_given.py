@@ -1,8 +1,8 @@
-"""The gradient kernels of module 06's operations, as primitives of their own, so that a faster backend may replace each.
+"""The gradient kernels of module 06, as primitives of their own, so that a faster backend may replace each.
 
-g is always the gradient of the forward operation's output. A convolution is linear in images and weights, so its two gradients
-are derivatives of each other's and need nothing new for second derivatives; so are a pooling and its gradient. The two
-normalisations say what they are in Tensors (`decompose`), and are differentiated through that.
+g is always the gradient of the forward operation's output. A convolution is linear in images and weights, so its two
+gradients are derivatives of each other's and need nothing new for second derivatives; so are a pooling and its
+gradient. The two normalisations say what they are in Tensors (`decompose`), and are differentiated through that.
 """
 
 from typing import Any
@@ -11,7 +11,16 @@ import numpy as np
 
 from tinytorch.core.engine import Primitive
 from tinytorch.given.spatial_layout import (
-    as_rows, column_sum, from_rows, image_blocks, pad_images, padded_size, places, reach, row_blocks, tap,
+    as_rows,
+    column_sum,
+    from_rows,
+    image_blocks,
+    pad_images,
+    padded_size,
+    places,
+    reach,
+    row_blocks,
+    tap,
 )
 
 # ---- convolution -----------------------------------------------------------------------------------------------------
@@ -20,8 +29,8 @@ from tinytorch.given.spatial_layout import (
 def conv2d_input_grad_kernel(xp, g, weight, *, size, stride, padding, dilation, groups):
     """Return the gradient of the images, of height and width `size`.
 
-    Each output pixel sends its gradient back to the window that it saw: one matrix product gives what every place of every
-    window receives, and overlapping windows are added up (col2im).
+    Each output pixel sends its gradient back to the window that it saw: one matrix product gives what every place of
+    every window receives, and overlapping windows are added up (col2im).
     """
     (n, _, *outputs), (_, inner, *kernel) = g.shape, weight.shape
     matrices = _group_matrices(weight, groups)
@@ -31,7 +40,9 @@ def conv2d_input_grad_kernel(xp, g, weight, *, size, stride, padding, dilation, 
     for block in image_blocks(n, 4 * weight[0].size * groups * outputs[0] * outputs[1]):
         for group, matrix in enumerate(matrices):
             images = slice(group * inner, (group + 1) * inner)
-            sent = pixels[block, ..., group * matrix.shape[1] : (group + 1) * matrix.shape[1]].reshape(-1, matrix.shape[1])
+            sent = pixels[block, ..., group * matrix.shape[1] : (group + 1) * matrix.shape[1]].reshape(
+                -1, matrix.shape[1]
+            )
             columns = (sent @ matrix.T).reshape(-1, *outputs, *kernel, inner)
             received = xp.zeros((len(columns), *canvas, inner), g.dtype)
             for i, j in places(kernel):
@@ -49,7 +60,9 @@ def conv2d_weight_grad_kernel(xp, g, x, *, size, stride, padding, dilation, grou
     out = xp.zeros((groups, *size, inner, outer), g.dtype)
     for block in image_blocks(n, 4 * size[0] * size[1] * x.shape[1] * outputs[0] * outputs[1]):
         for group in range(groups):
-            seen = _columns(xp, padded[block, ..., group * inner : (group + 1) * inner], size, outputs, stride, dilation)
+            seen = _columns(
+                xp, padded[block, ..., group * inner : (group + 1) * inner], size, outputs, stride, dilation
+            )
             sent = pixels[block, ..., group * outer : (group + 1) * outer].reshape(-1, outer)
             out[group] += (seen.T @ sent).reshape(*size, inner, outer)
     return xp.ascontiguousarray(out.transpose(0, 4, 3, 1, 2)).reshape(out_channels, inner, *size)
@@ -118,7 +131,9 @@ def max_pool2d_pick_kernel(xp, values, x, out, *, kernel_size, stride, padding, 
     return picked.transpose(0, 3, 1, 2)
 
 
-def avg_pool2d_grad_kernel(xp, g, *, size, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+def avg_pool2d_grad_kernel(
+    xp, g, *, size, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+):
     """Return the gradient of images of height and width `size`: every place of a window receives its share of g."""
     n, c, *outputs = g.shape
     share = g / window_counts(size, outputs, kernel_size, stride, padding, count_include_pad, divisor_override, g.dtype)
@@ -133,7 +148,8 @@ def avg_pool2d_grad_kernel(xp, g, *, size, kernel_size, stride, padding, ceil_mo
 def window_counts(size, outputs, kernel_size, stride, padding, count_include_pad, divisor_override, dtype):
     """Return by how much an average pooling divides: a number, or an array (OH, OW) where windows differ at the border.
 
-    With count_include_pad the zeros of the padding count, though not the rows that ceil_mode adds behind it, as in PyTorch.
+    With count_include_pad the zeros of the padding count, though not the rows that ceil_mode adds behind it, as in
+    PyTorch.
     """
     if divisor_override is not None:
         return np.dtype(dtype).type(divisor_override)
@@ -246,10 +262,16 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 BATCH_NORM_GRAD = Primitive(
-    "batch_norm_grad", batch_norm_grad_kernel, outputs=("dx", "dweight", "dbias"), promote="same",
+    "batch_norm_grad",
+    batch_norm_grad_kernel,
+    outputs=("dx", "dweight", "dbias"),
+    promote="same",
     decompose=batch_norm_grad_in_tensors,
 )
 LAYER_NORM_GRAD = Primitive(
-    "layer_norm_grad", layer_norm_grad_kernel, outputs=("dx", "dweight", "dbias"), promote="same",
+    "layer_norm_grad",
+    layer_norm_grad_kernel,
+    outputs=("dx", "dweight", "dbias"),
+    promote="same",
     decompose=layer_norm_grad_in_tensors,
 )

@@ -1,8 +1,8 @@
 """How images lie in memory here, and the arithmetic of windows over them.
 
-A batch of images has shape (N, C, H, W), as in PyTorch. Its *memory* may be ordered otherwise: here kernels keep the channels
-of one pixel together (channels-last: N, H, W, C) and hand out a transposed view. A window of a convolution then copies in long
-runs, and a normalisation reads whole rows. An array that arrives in another order is copied once.
+A batch of images has shape (N, C, H, W), as in PyTorch. Its *memory* may be ordered otherwise: here kernels keep the
+channels of one pixel together (channels-last: N, H, W, C) and hand out a transposed view. A window of a convolution
+then copies in long runs, and a normalisation reads whole rows. An array that arrives in another order is copied once.
 
 Work goes in blocks that fit into the processor's cache: a block is still there when the next step reads it.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from tinytorch.core.engine import DTypeError, ShapeError
 
-BLOCK_BYTES = 1 << 20     # about what stays in a core's L2 cache
+BLOCK_BYTES = 1 << 20  # about what stays in a core's L2 cache
 ROWS_PER_BLOCK = 4096
 
 Pair = tuple[int, int]
@@ -36,7 +36,9 @@ def pair(value: Any, what: str, least: int = 1) -> Pair:
 def check_images(name: str, x: Any) -> None:
     """Refuse what is not a batch of images."""
     if x.ndim != 4:
-        raise ShapeError(f"{name}: expected images of shape (N, C, H, W), found {x.shape}. A single image: x.unsqueeze(0).")
+        raise ShapeError(
+            f"{name}: expected images of shape (N, C, H, W), found {x.shape}. A single image: x.unsqueeze(0)."
+        )
 
 
 def check_convolution(x: Any, weight: Any, bias: Any, groups: int) -> None:
@@ -45,14 +47,18 @@ def check_convolution(x: Any, weight: Any, bias: Any, groups: int) -> None:
     if weight.ndim != 4:
         raise ShapeError(f"conv2d: expected a weight of shape (out, in / groups, kH, kW), found {weight.shape}.")
     if groups < 1 or weight.shape[0] % groups:
-        raise ShapeError(f"conv2d: expected out_channels divisible by groups, found {weight.shape[0]} and groups={groups}.")
+        raise ShapeError(
+            f"conv2d: expected out_channels divisible by groups, found {weight.shape[0]} and groups={groups}."
+        )
     if x.shape[1] != weight.shape[1] * groups:
         raise ShapeError(
-            f"conv2d: expected images with {weight.shape[1] * groups} channels (weight {weight.shape}, groups={groups}), "
-            f"found {x.shape[1]} in shape {x.shape}."
+            f"conv2d: expected images with {weight.shape[1] * groups} channels (weight {weight.shape}, groups={groups}), found "
+            f" {x.shape[1]} in shape {x.shape}."
         )
     if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(f"conv2d: expected a bias of shape {weight.shape[:1]}, one number a channel, found {bias.shape}.")
+        raise ShapeError(
+            f"conv2d: expected a bias of shape {weight.shape[:1]}, one number a channel, found {bias.shape}."
+        )
 
 
 def check_pooling(name: str, x: Any, kernel_size: Pair, padding: Pair, dilation: Pair = (1, 1)) -> None:
@@ -75,7 +81,9 @@ def check_batch_norm(x: Any, mean: Any, var: Any, weight: Any, bias: Any, traini
     expected = (x.shape[1],)
     for name, value in (("running_mean", mean), ("running_var", var), ("weight", weight), ("bias", bias)):
         if value is not None and value.shape != expected:
-            raise ShapeError(f"batch_norm: expected {name} of shape {expected} for input {x.shape}, found {value.shape}.")
+            raise ShapeError(
+                f"batch_norm: expected {name} of shape {expected} for input {x.shape}, found {value.shape}."
+            )
     if not training and (mean is None or var is None):
         raise ShapeError("batch_norm: expected running_mean and running_var outside of training, found None.")
     if training and x.numel() <= x.shape[1]:
@@ -88,7 +96,9 @@ def check_batch_norm(x: Any, mean: Any, var: Any, weight: Any, bias: Any, traini
 # ---- windows --------------------------------------------------------------------------------------------------------
 
 
-def outputs_of(size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool = False) -> Pair:
+def outputs_of(
+    size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool = False
+) -> Pair:
     """Return how many windows fit, along rows and columns; in ceil_mode an incomplete step at the end counts too.
 
     A window that would begin behind the images and their padding in front does not count.
@@ -103,7 +113,9 @@ def outputs_of(size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilat
 
 def reach(outputs: Pair, kernel_size: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Pair:
     """Return the rows and columns that the windows of `outputs` places cover, from the first to the last."""
-    rows, columns = ((n - 1) * s + d * (k - 1) + 1 for n, k, s, d in zip(outputs, kernel_size, stride, dilation, strict=True))
+    rows, columns = (
+        (n - 1) * s + d * (k - 1) + 1 for n, k, s, d in zip(outputs, kernel_size, stride, dilation, strict=True)
+    )
     return rows, columns
 
 
@@ -114,7 +126,7 @@ def padded_size(size: Pair, padding: Pair, covered: Pair) -> Pair:
 
 
 def pad_images(xp: Any, x: Any, padding: Pair, covered: Pair, value: float = 0) -> Any:
-    """Return x (N, C, H, W) as a channels-last array (N, H', W', C), with `value` around the images. See `padded_size`."""
+    """Return x (N, C, H, W) as a channels-last array (N, H', W', C), `value` around the images; see `padded_size`."""
     n, c, *size = x.shape
     (top, left), (rows, columns) = padding, padded_size(tuple(size), padding, covered)
     pixels = x.transpose(0, 2, 3, 1)
@@ -144,7 +156,7 @@ def image_blocks(images: int, bytes_per_image: int) -> Iterator[slice]:
     return (slice(start, min(start + step, images)) for start in range(0, images, step))
 
 
-# ---- rows: one row a pixel, one column a channel -----------------------------------------------------------------------
+# ---- rows: one row a pixel, one column a channel ------------------------------------------------------------------
 
 
 def as_rows(xp: Any, x: Any) -> Any:

@@ -1,7 +1,8 @@
 """Gradient rules of the spatial operations of module 06.
 
-A convolution is linear in images and weight, pooling (once the places of the maxima are known) in images: their gradient kernels are
-each other's derivatives. The gradients of the normalisations are differentiated through their `decompose`.
+A convolution is linear in images and weight, pooling (once the places of the maxima are known) in images: their
+gradient kernels are each other's derivatives. The gradients of the normalisations are differentiated through their
+`decompose`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 from tinytorch.core.engine import VJPS, Rule, primitive
 
-# ---- convolution ---------------------------------------------------------------------------------------------------------
+# ---- convolution ----------------------------------------------------------------------------------------
 
 
 def _input_grad(g: Any, weight: Any, size: Any, settings: dict) -> Any:
@@ -39,7 +40,7 @@ VJPS["conv2d_weight_grad"] = Rule(
 )
 
 
-# ---- pooling, padding, unfolding -------------------------------------------------------------------------------------------
+# ---- pooling, padding, unfolding ------------------------------------------------------------------------
 
 
 def _cut(g: Any, saved: Any, *, widths: Any, value: Any) -> Any:
@@ -67,7 +68,7 @@ VJPS["unfold"] = Rule(lambda g, s, **settings: primitive("unfold_grad")(g, size=
 VJPS["unfold_grad"] = Rule(lambda h, s, size, **settings: primitive("unfold")(h, **settings))
 
 
-# ---- normalisation ---------------------------------------------------------------------------------------------------------
+# ---- normalisation --------------------------------------------------------------------------------------
 
 
 def _batch_norm(g: Any, saved: Any, **settings: Any) -> tuple:
