@@ -712,7 +712,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise OptimizerError(f"clip_grad_norm_: expected a finite norm, found {total.item()}; look for inf or NaN in the loss.")
     factor = max_norm / (total.item() + 1e-6)
-    if not factor >= 1:
+    if factor < 1:
         bind(SCALE_, grads, factor=factor)
     return total
     ### END SOLUTION
