@@ -113,8 +113,8 @@ class Module(ModuleMethods):
     def __setattr__(self, name, value):
         """Enter `value` under `name` into the table where its kind belongs.
 
-        TASK: choose `table` by the four rows of the table above; the last line then places the value.
-        APPROACH: `isinstance` for the first two; `self.table_of(name)` covers the other two.
+        TASK: choose `table` by the four rows of the table above, and place the value there.
+        APPROACH: `isinstance` for the first two; `self.table_of(name)` covers the other two; `self.place(name, value, table)`.
         EXAMPLE: m.weight = Parameter(…) -> "weight" in m._parameters; m.size = 3 -> "size" in m.__dict__
         """
         self.check_assignment(name, value)
@@ -125,8 +125,8 @@ class Module(ModuleMethods):
             table = self._modules
         else:
             table = self.table_of(name)
-        ### END SOLUTION
         self.place(name, value, table)
+        ### END SOLUTION
 
 # %% [markdown]
 """
