@@ -121,11 +121,90 @@ ACTIVATION_CASES = {
 LAYER_CASES = {
     "linear": [(call("linear"), [normal(2, 5, 3), normal(4, 3), normal(4)]), (lambda x, w: primitive("linear")(x, w, None), [normal(2, 3), normal(4, 3)])],
     "dropout": [(call("dropout", p=0.4, seed=3, offset=0), [normal(3, 4)])],
+    "dropout_": [(in_place("dropout_", p=0.4, seed=3, offset=0), [normal(3, 4)])],
     "embedding": [(lambda w: primitive("embedding")(w, INDEX), [normal(3, 2)])],
     "embedding_grad": [(lambda g: primitive("embedding_grad")(g, INDEX, num_embeddings=3), [normal(2, 2, 2)])],
 }
 
-CASES = {**TENSOR_CASES, **ACTIVATION_CASES, **LAYER_CASES}
+CONV = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+STRIDED = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2), "groups": 2}
+POOL = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
+OVERLAPPING = {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 1), "ceil_mode": True}
+PLAIN, SPREAD = {"dilation": (1, 1)}, {"dilation": (1, 2)}
+AVERAGE = {"count_include_pad": False, "divisor_override": None}
+WINDOWS = {"kernel_size": (2, 2), "stride": (1, 2), "padding": (1, 0), "dilation": (1, 1)}
+IMAGES = distinct(2, 2, 5, 4)
+POOLED = primitive("max_pool2d")(tensor(IMAGES), **POOL, **PLAIN)
+POOLED_OVERLAPPING = primitive("max_pool2d")(tensor(IMAGES), **OVERLAPPING, **SPREAD)
+
+
+def statistics_of(x):
+    mean = x.mean((0, 2, 3))
+    return mean, ((x - mean.reshape(1, -1, 1, 1)) ** 2).mean((0, 2, 3))
+
+
+def batch_norm(x, weight, bias):
+    """In training: the statistics belong to x, and their part of the gradient to the rule."""
+    mean, var = primitive("batch_norm_stats")(x)
+    return primitive("batch_norm")(x, weight, bias, mean, var, training=True, eps=1e-5)
+
+
+def batch_norm_grad(part, training):
+    def function(g, x, weight):
+        mean, var = statistics_of(x.detach() if training else tensor(IMAGES))
+        parts = primitive("batch_norm_grad")(g, x, weight, mean.detach(), var.detach(), training=training, eps=1e-5)
+        return parts[part]
+
+    return function
+
+
+def layer_norm_grad(part):
+    def function(g, x, weight):
+        mean = x.detach().mean(-1, keepdim=True)
+        rstd = 1.0 / (((x.detach() - mean) ** 2).mean(-1, keepdim=True) + 1e-5).sqrt()
+        return primitive("layer_norm_grad")(g, x, weight, mean, rstd, normalized_ndim=1, eps=1e-5)[part]
+
+    return function
+
+
+MEAN, VAR = (t.detach() for t in statistics_of(tensor(IMAGES)))
+
+SPATIAL_CASES = {
+    "conv2d": [
+        (call("conv2d", **CONV), [normal(2, 2, 4, 3), normal(3, 2, 3, 3), normal(3)]),
+        (call("conv2d", **STRIDED), [normal(1, 2, 5, 5), normal(4, 1, 2, 2), normal(4)]),
+    ],
+    "conv2d_input_grad": [
+        (call("conv2d_input_grad", size=(4, 3), **CONV), [normal(2, 3, 4, 3), normal(3, 2, 3, 3)]),
+        (call("conv2d_input_grad", size=(5, 5), **STRIDED), [normal(1, 4, 3, 3), normal(4, 1, 2, 2)]),
+    ],
+    "conv2d_weight_grad": [
+        (call("conv2d_weight_grad", size=(3, 3), **CONV), [normal(2, 3, 4, 3), normal(2, 2, 4, 3)]),
+        (call("conv2d_weight_grad", size=(2, 2), **STRIDED), [normal(1, 4, 3, 3), normal(1, 2, 5, 5)]),
+    ],
+    "max_pool2d": [(call("max_pool2d", **POOL, **PLAIN), [IMAGES]), (call("max_pool2d", **OVERLAPPING, **SPREAD), [IMAGES])],
+    "max_pool2d_grad": [
+        (lambda g: primitive("max_pool2d_grad")(g, tensor(IMAGES), POOLED, **POOL, **PLAIN), [normal(*POOLED.shape)]),
+        (lambda g: primitive("max_pool2d_grad")(g, tensor(IMAGES), POOLED_OVERLAPPING, **OVERLAPPING, **SPREAD), [normal(*POOLED_OVERLAPPING.shape)]),
+    ],
+    "max_pool2d_pick": [(lambda h: primitive("max_pool2d_pick")(h, tensor(IMAGES), POOLED, **POOL, **PLAIN), [normal(2, 2, 5, 4)])],
+    "avg_pool2d": [(call("avg_pool2d", **POOL, **AVERAGE), [IMAGES]), (call("avg_pool2d", **OVERLAPPING, **AVERAGE), [IMAGES])],
+    "avg_pool2d_grad": [(call("avg_pool2d_grad", size=(5, 4), **POOL, **AVERAGE), [normal(2, 2, 2, 2)])],
+    "pad": [(call("pad", widths=((0, 0), (1, 2), (-1, 1)), value=3.0), [normal(2, 2, 4)])],
+    "unfold": [(call("unfold", **WINDOWS), [normal(2, 2, 3, 4)])],
+    "unfold_grad": [(call("unfold_grad", size=(3, 4), **WINDOWS), [normal(2, 8, 8)])],
+    "batch_norm": [
+        (batch_norm, [IMAGES, positive(2), normal(2)]),
+        (lambda x, w, b: primitive("batch_norm")(x, w, b, MEAN, VAR, training=False, eps=1e-5), [normal(2, 2, 3, 3), positive(2), normal(2)]),
+        (lambda x: batch_norm(x, None, None), [normal(3, 2, 1, 2)]),
+    ],
+    "batch_norm_grad": [(batch_norm_grad(part, training), [normal(2, 2, 5, 4), IMAGES, positive(2)]) for part in (0, 1, 2) for training in (True, False)],
+    "layer_norm": [(call("layer_norm", normalized_ndim=1, eps=1e-5), [normal(2, 3, 4), positive(4), normal(4)]),
+                   (lambda x: primitive("layer_norm")(x, None, None, normalized_ndim=2, eps=1e-5), [normal(2, 3, 4)])],
+    "layer_norm_grad": [(layer_norm_grad(part), [normal(3, 4), normal(3, 4), positive(4)]) for part in (0, 1, 2)],
+}
+
+CASES = {**TENSOR_CASES, **ACTIVATION_CASES, **LAYER_CASES, **SPATIAL_CASES}
 
 
 def leaves(arrays):
