@@ -121,8 +121,8 @@ def test_a_layer_starts_with_weights_of_the_right_size() -> None:
         assert layer.bias is not None and layer.bias.shape == (64,), "Conv2d.__init__: expected a bias of shape (64,)"
         spread = weight.std() / (bound / 3**0.5)
         assert abs(weight).max() <= bound and abs(spread - 1) < 0.1, (
-            f"Conv2d.__init__: with groups={groups} the weights must be uniform within ±1/√fan_in = ±{bound:.3f} (fan_in counts "
-            f"the input channels of one group), found a largest of {abs(weight).max():.3f}"
+            f"Conv2d.__init__: with groups={groups} the weights must lie within ±1/√fan_in = ±{bound:.3f}, where "
+            f"fan_in counts the input channels of one group; found a largest of {abs(weight).max():.3f}"
         )
         assert abs(layer.bias.detach().numpy()).max() <= bound, "Conv2d.__init__: the bias too lies within ±1/√fan_in"
     with pytest.raises(ShapeError, match="Conv2d"):

@@ -53,7 +53,7 @@ def run(arrays: dict, name: str, function: str, inputs: list, kwargs: dict) -> N
 
 
 def batch_norm(arrays: dict, rng: np.random.Generator) -> None:
-    """Add BatchNorm2d: two training batches (the second short), one in evaluation, and the running statistics between."""
+    """Add BatchNorm2d: two training batches (the second short), one in evaluation, the running statistics between."""
     for name, momentum in (("batch_norm", 0.3), ("batch_norm_cumulative", None)):
         layer = torch.nn.BatchNorm2d(3, momentum=momentum, eps=1e-3, dtype=torch.float64)
         with torch.no_grad():

@@ -52,8 +52,8 @@ def check_convolution(x: Any, weight: Any, bias: Any, groups: int) -> None:
         )
     if x.shape[1] != weight.shape[1] * groups:
         raise ShapeError(
-            f"conv2d: expected images with {weight.shape[1] * groups} channels (weight {weight.shape}, groups={groups}), found "
-            f" {x.shape[1]} in shape {x.shape}."
+            f"conv2d: expected images with {weight.shape[1] * groups} channels (weight {weight.shape}, "
+            f"groups={groups}), found {x.shape[1]} in shape {x.shape}."
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(
