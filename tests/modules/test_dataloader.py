@@ -284,6 +284,14 @@ def test_crop_windows_come_from_the_padded_image(height: int, width: int, paddin
     assert (crop[0, 0] == windows).all(axis=(2, 3)).any()
 
 
+def test_crop_fills_the_border_with_a_colour() -> None:
+    images = np.zeros((200, 3, 2, 2), np.uint8)
+    crops = RandomCrop(2, padding=2, fill=[10, 20, 30])(images, Generator(0))
+    for channel, colour in enumerate((10, 20, 30)):
+        assert set(np.unique(crops[:, channel])) == {0, colour}
+    assert set(np.unique(RandomCrop(2, padding=2, fill=7)(images, Generator(0)))) == {0, 7}
+
+
 @pytest.mark.parametrize("transform", [RandomCrop(4, padding=1), RandomHorizontalFlip(), ToFloat(), Normalize(0, 1)])
 def test_one_image_a_batch_and_tensors_are_all_served(transform: Callable) -> None:
     batch = np.random.default_rng(0).random((5, 3, 4, 4), dtype=np.float32)

@@ -45,7 +45,7 @@ from tinytorch.given.image_datasets import Digits, SyntheticImages
 from tinytorch.given.random import Generator
 from tinytorch.given.samplers import Sampler, SequentialSampler, check_batch_size, check_loader, check_state
 from tinytorch.given.seeds import fold_in, new_seed
-from tinytorch.given.transform_base import Compose, Transform
+from tinytorch.given.transform_base import Compose, Transform, pad_images
 
 # %% [markdown]
 r"""
@@ -152,9 +152,9 @@ def test_tensor_dataset():
     assert isinstance(item, tuple) and len(item) == 2, f"TensorDataset.__getitem__: a tuple of two, got {item!r}"
     assert item[0].tolist() == [6.0, 7.0] and item[1].item() == 30, f"TensorDataset.__getitem__: item 3 is {item}"
     fast, slow = data.get_batch([4, 0, 4]), default_collate([data[i] for i in (4, 0, 4)])
-    assert fast[1].tolist() == [40, 0, 40], f"TensorDataset.get_batch: labels 40, 0, 40 expected, got {fast[1].tolist()}"
+    assert fast[1].tolist() == [40, 0, 40], f"TensorDataset.get_batch: labels 40, 0, 40, got {fast[1].tolist()}"
     for name, a, b in zip("xy", fast, slow, strict=True):
-        assert np.array_equal(a.numpy(), b.numpy()), f"TensorDataset.get_batch: {name} differs from item by item: {a} {b}"
+        assert np.array_equal(a.numpy(), b.numpy()), f"TensorDataset.get_batch: {name} is {a}, item by item {b}"
     ### BEGIN HIDDEN TESTS
     assert data.get_batch([-1])[1].tolist() == [90], "TensorDataset.get_batch: numbers count from the end too"
     ### END HIDDEN TESTS
@@ -178,8 +178,8 @@ fresh generator with it. The given `fold_in` mixes: it scrambles the bits so tho
 class RandomSampler(Sampler):
     """All numbers in an order that is a function of (seed, epoch). Each iteration moves on to the next epoch.
 
-    With `replacement` each number is drawn independently. `num_samples` (default: all) says how many numbers; beyond the
-    size of the data without replacement, further permutations follow.
+    With `replacement` each number is drawn independently. `num_samples` (default: all) says how many numbers; beyond
+    the size of the data without replacement, further permutations follow.
     """
 
     def __init__(self, data_source, replacement=False, num_samples=None, generator=None):
@@ -234,12 +234,13 @@ def test_random_sampler():
     assert len({tuple(order) for order in epochs}) == 4, "RandomSampler.__iter__: each epoch needs an order of its own"
     other = RandomSampler(range(50), generator=Generator(1))
     other.set_epoch(3)
-    assert list(other) == epochs[3], "RandomSampler.__iter__: the order must depend on (seed, epoch) alone, not on the past"
+    assert list(other) == epochs[3], "RandomSampler.__iter__: the order must depend on seed and epoch alone"
     ### BEGIN HIDDEN TESTS
     drawn = list(RandomSampler(range(5), replacement=True, num_samples=400, generator=Generator(0)))
-    assert len(drawn) == 400 and set(drawn) == set(range(5)), "RandomSampler.__iter__: 400 draws with replacement out of 5"
+    assert len(drawn) == 400 and set(drawn) == set(range(5)), "RandomSampler.__iter__: 400 draws out of 5"
     long = list(RandomSampler(range(5), num_samples=12, generator=Generator(0)))
-    assert len(long) == 12 and sorted(long[:5]) == sorted(long[5:10]) == list(range(5)), "RandomSampler.__iter__: 12 of 5"
+    assert sorted(long[:5]) == sorted(long[5:10]) == list(range(5)), f"RandomSampler.__iter__: 12 of 5, got {long}"
+    assert len(long) == 12, f"RandomSampler.__iter__: 12 numbers expected, got {len(long)}"
     assert all(type(i) is int for i in long), "RandomSampler.__iter__ must give Python ints"
     assert list(RandomSampler([])) == [], "RandomSampler: nothing to draw from gives nothing"
     ### END HIDDEN TESTS
@@ -253,7 +254,7 @@ list, and sleeps there until the next one is asked for.
 # %% nbgrader={"grade": false, "grade_id": "dataloader-batch-sampler", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
 class BatchSampler(Sampler):
-    """Gathers the numbers of `sampler` into lists of `batch_size`; a short last one is kept, or left out with drop_last."""
+    """Gathers the numbers of `sampler` into lists of `batch_size`; with drop_last a short last one is left out."""
 
     def __init__(self, sampler, batch_size, drop_last):
         check_batch_size(batch_size)
@@ -329,8 +330,8 @@ class DataLoader:
     """Batches of a data set, epoch after epoch.
 
     Arguments as in PyTorch: `batch_size`; `shuffle`; or a `sampler` of item numbers, or a `batch_sampler` of lists of
-    them; `collate_fn` turns a list of items into a batch; `drop_last` leaves a short last batch out; `generator` seeds the
-    order (default: the one that `manual_seed` sets; read once, here). Batches are made in this process: no workers.
+    them; `collate_fn` turns a list of items into a batch; `drop_last` leaves a short last batch out; `generator` seeds
+    the order (default: the one that `manual_seed` sets; read once, here). Batches are made in this process: no workers.
     """
 
     def __init__(self, dataset, batch_size=1, shuffle=False, sampler=None, batch_sampler=None, num_workers=0,
@@ -398,14 +399,15 @@ def test_dataloader():
     x = np.arange(46, dtype=np.float32).reshape(23, 2)
     data = TensorDataset(Tensor(x), Tensor(np.arange(23)))
     plain = [(xb.shape, yb.tolist()) for xb, yb in DataLoader(data, batch_size=5)]
-    assert [shape for shape, _ in plain] == [(5, 2)] * 4 + [(3, 2)], f"DataLoader: batches of 5, 5, 5, 5, 3, got {plain}"
+    assert [shape for shape, _ in plain] == [(5, 2)] * 4 + [(3, 2)], f"DataLoader: 5, 5, 5, 5, 3 expected, got {plain}"
     assert [i for _, labels in plain for i in labels] == list(range(23)), "DataLoader without shuffle keeps the order"
 
     loader = DataLoader(data, batch_size=5, shuffle=True, generator=Generator(3))
     first, second = ([(xb.numpy().copy(), yb.tolist()) for xb, yb in loader] for _ in range(2))
     labels = [i for _, yb in first for i in yb]
     assert sorted(labels) == list(range(23)), f"DataLoader: every item exactly once, got {labels}"
-    assert labels != list(range(23)) and labels != [i for _, yb in second for i in yb], "DataLoader: a new order each epoch"
+    later = [i for _, yb in second for i in yb]
+    assert list(range(23)) != labels != later, "DataLoader: every epoch needs a new order"
     for xb, yb in first:
         assert np.array_equal(xb, x[yb]), f"DataLoader: items {yb} came with other inputs than their own: {xb}"
     twin = DataLoader(data, batch_size=5, shuffle=True, generator=Generator(3))
@@ -495,7 +497,7 @@ def test_resume():
     for _ in range(3):
         next(loop)
     state = json.loads(json.dumps(stopped.state_dict()))
-    assert (state["epoch"], state["position"]) == (0, 3), f"DataLoader.state_dict: three batches went out, got {state}"
+    assert (state["epoch"], state["position"]) == (0, 3), f"DataLoader.state_dict: three batches out, got {state}"
     resumed = make(99)
     resumed.load_state_dict(state)
     rest = [batch[0].tolist() for batch in resumed]
@@ -503,11 +505,11 @@ def test_resume():
     assert [batch[0].tolist() for batch in resumed] == second, "DataLoader.load_state_dict: the next epoch differs"
     ### BEGIN HIDDEN TESTS
     state = whole.state_dict()
-    assert (state["epoch"], state["position"]) == (2, 0), f"DataLoader.state_dict after two whole epochs, got {state}"
+    assert (state["epoch"], state["position"]) == (2, 0), f"DataLoader.state_dict after two epochs: {state}"
     for _ in stopped:
         break
     state = stopped.state_dict()
-    assert (state["epoch"], state["position"]) == (1, 1), f"DataLoader: a loop that was left ends its epoch, got {state}"
+    assert (state["epoch"], state["position"]) == (1, 1), f"DataLoader: a loop left early ends its epoch: {state}"
     ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -568,7 +570,7 @@ def test_channel_statistics():
     mean, std = channel_statistics(images, piece=32)
     expected = images / 255.0
     for got, want, name in ((mean, expected.mean((0, 2, 3)), "mean"), (std, expected.std((0, 2, 3)), "deviation")):
-        assert np.shape(got) == (3,), f"channel_statistics: one {name} for each of 3 channels, got shape {np.shape(got)}"
+        assert np.shape(got) == (3,), f"channel_statistics: a {name} a channel, got shape {np.shape(got)}"
         assert np.allclose(got, want, rtol=1e-9), f"channel_statistics: {name} should be {want}, got {got}"
 
 # %% [markdown]
@@ -648,10 +650,10 @@ def test_normalize():
     mean, std = out.mean((0, 2, 3), dtype=np.float64), out.std((0, 2, 3), dtype=np.float64)
     assert np.allclose(mean, 0, atol=1e-5), f"Normalize: each channel should have mean 0, got {mean}"
     assert np.allclose(std, 1, atol=1e-5), f"Normalize: each channel should have deviation 1, got {std}"
-    assert np.array_equal(images, before) and np.array_equal(floats, kept), "ToFloat, Normalize must not change their input"
+    assert np.array_equal(images, before) and np.array_equal(floats, kept), "ToFloat, Normalize changed their input"
     ### BEGIN HIDDEN TESTS
     one = Normalize([0.5], [0.25])(Tensor(np.full((1, 2, 2), 1.0, dtype=np.float32)))
-    assert isinstance(one, Tensor) and one.tolist() == [[[2.0, 2.0], [2.0, 2.0]]], f"Normalize of one image Tensor: {one}"
+    assert isinstance(one, Tensor) and one.tolist() == [[[2.0, 2.0], [2.0, 2.0]]], f"Normalize of one image: {one}"
     ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -664,7 +666,7 @@ cropping are worth several percent.
  Both belong *before* `ToFloat`: on bytes they move a
 quarter of the memory.
 
-For the crop, pad the images with zeros and cut a window of the old size at a random place, another for each image. No
+For the crop, pad the images (given) and cut a window of the old size at a random place, another for each image. No
 loop is needed: `sliding_window_view` shows *all* windows of an array at once without copying, by strides, and one
 fancy index picks a window for each image.
 """
@@ -694,10 +696,10 @@ class RandomHorizontalFlip(Transform):
 
 
 class RandomCrop(Transform):
-    """Cuts a window of `size` (a number, or height and width) at a random place, after padding all sides with zeros."""
+    """Cuts a window of `size` (a number, or height and width) at a random place, out of images padded with `fill`."""
 
-    def __init__(self, size, padding=0):
-        self.size, self.padding = (size, size) if isinstance(size, int) else tuple(size), padding
+    def __init__(self, size, padding=0, fill=0):
+        self.size, self.padding, self.fill = (size, size) if isinstance(size, int) else tuple(size), padding, fill
 
     def apply(self, images, generator):
         """One window of each image.
@@ -710,9 +712,7 @@ class RandomCrop(Transform):
           3. Index it with np.arange(n) for the image, `:` for the channels, rows and columns for the place.
         EXAMPLE: images (128, 3, 40, 40), padding done, and size 32 -> (128, 3, 32, 32)
         """
-        if self.padding:
-            edge = (self.padding, self.padding)
-            images = np.pad(images, ((0, 0), (0, 0), edge, edge))
+        images = pad_images(images, self.padding, self.fill)
         n, (height, width) = len(images), self.size
         most_rows, most_columns = images.shape[2] - height, images.shape[3] - width
         if min(most_rows, most_columns) < 0:
@@ -737,7 +737,7 @@ quarter. One generator, one result.
 # %% nbgrader={"grade": true, "grade_id": "test-dataloader-augment", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 def test_augment():
     images = Generator(2).integers(0, 256, (400, 3, 4, 6)).astype(np.uint8)
-    assert np.array_equal(RandomHorizontalFlip(1.0)(images), images[..., ::-1]), "RandomHorizontalFlip(1): all are mirrored"
+    assert np.array_equal(RandomHorizontalFlip(1.0)(images), images[..., ::-1]), "RandomHorizontalFlip(1): mirror all"
     assert np.array_equal(RandomHorizontalFlip(0.0)(images), images), "RandomHorizontalFlip(0): none is mirrored"
     some = RandomHorizontalFlip(0.25)(images, Generator(7))
     flipped = np.array([np.array_equal(a, b[..., ::-1]) for a, b in zip(some, images, strict=True)])
@@ -757,9 +757,9 @@ def test_augment():
     ### BEGIN HIDDEN TESTS
     chain = Compose([RandomCrop((4, 6), padding=1), RandomHorizontalFlip(), ToFloat()])
     one, two = (chain(images, Generator(5)) for _ in range(2))
-    assert chain.batched and np.array_equal(one, two), "RandomCrop, RandomHorizontalFlip: equal generators, equal results"
+    assert chain.batched and np.array_equal(one, two), "RandomCrop, RandomHorizontalFlip: equal seeds, equal results"
     assert RandomCrop(3)(images[0]).shape == (3, 3, 3), "RandomCrop: a smaller window of a single image"
-    assert not Compose([ToFloat(), lambda image: image]).batched, "Compose: one step for single images makes it so for all"
+    assert not Compose([ToFloat(), lambda image: image]).batched, "Compose: one step for single images binds all"
     ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -864,7 +864,7 @@ and the baseline that your first trained network has to beat: the label of the m
 
 # %%
 def report_pipeline():
-    """Load, standardise and batch images; print statistics and speed of an epoch, and the nearest-neighbour baseline."""
+    """Load, standardise and batch images; print statistics and speed of an epoch, and a baseline to beat."""
     from tinytorch.core.setup import Timer
     from tinytorch.given.neighbours import nearest_neighbour_accuracy
 
@@ -874,7 +874,7 @@ def report_pipeline():
     loader = DataLoader(train, batch_size=128, shuffle=True, generator=Generator(0))
     with Timer() as t:
         sums = [(x.numpy().mean(dtype=np.float64), x.numpy().std(dtype=np.float64), len(y)) for x, y in loader]
-    print(f"{train}: {sum(n for *_, n in sums)} images in {len(loader)} batches, {len(train) / t.seconds:,.0f} images/s")
+    print(f"{train}: {sum(n for *_, n in sums)} of them in {len(loader)} batches, {len(train) / t.seconds:,.0f} a second")
     print(f"batches have mean {np.mean([m for m, *_ in sums]):+.2f}, deviation {np.mean([s for _, s, _ in sums]):.2f}")
     accuracy = nearest_neighbour_accuracy(train.images, train.labels, test.images, test.labels)
     print(f"5 nearest neighbours: {accuracy:.0%} of {len(test)} test images (guessing: 10%)")
@@ -910,10 +910,10 @@ def test_module():
     data.transform = Compose([RandomCrop(8, padding=1), RandomHorizontalFlip(), ToFloat(), Normalize(mean, std)])
     loader = DataLoader(train, batch_size=400, shuffle=True, generator=Generator(4))
     batches = [(x.numpy(), y.numpy()) for x, y in loader]
-    assert [len(y) for _, y in batches] == [400, 400, 400, 200], "DataLoader: 1400 items make batches of 400 and one of 200"
+    assert [len(y) for _, y in batches] == [400, 400, 400, 200], "DataLoader: batches of 400, the last of 200"
     labels = np.concatenate([y for _, y in batches])
     assert np.array_equal(np.sort(labels), np.sort(data.labels[train.indices])), "DataLoader: labels got lost"
-    assert abs(np.concatenate([x for x, _ in batches]).std() - 1) < 0.1, "Normalize: the deviation of an epoch should be near 1"
+    assert abs(np.concatenate([x for x, _ in batches]).std() - 1) < 0.1, "Normalize: a deviation near 1"
     loader.load_state_dict({**loader.state_dict(), "epoch": 0, "position": 3})
     ((x, _),) = loader
     assert np.array_equal(x.numpy(), batches[3][0]), "DataLoader: a resumed batch must repeat its augmentation exactly"
