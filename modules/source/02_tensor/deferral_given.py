@@ -1,9 +1,9 @@
 """Operations that wait: deferring one, fusing it with the next, or executing it after all.
 
-A deferrable primitive (normalisation after its statistics, a bias, a ReLU) returns a tensor whose shape and dtype are known
-and whose array is computed on first use. If the next operation finds a row for the pair in FUSIONS, the fused primitive is
-executed and recorded in place of both. User code sees the same values either way: an operation waits only if it cannot fail,
-and it is executed before anything that it reads is overwritten.
+A deferrable primitive (normalisation after its statistics, a bias, a ReLU) returns a tensor whose shape and dtype are
+known and whose array is computed on first use. If the next operation finds a row for the pair in FUSIONS, the fused
+primitive is executed and recorded in place of both. User code sees the same values either way: an operation waits
+only if it cannot fail, and it is executed before anything that it reads is overwritten.
 """
 
 from typing import Any

@@ -6,7 +6,7 @@
     ├── IndexingError   (also an IndexError)  an index outside of a tensor
     └── GradientError                         something the autograd rules forbid
 
-PyTorch raises RuntimeError, ValueError, TypeError and IndexError in these places, so code that catches those keeps working.
+PyTorch raises RuntimeError, ValueError, TypeError and IndexError here; code that catches those keeps working.
 """
 
 from typing import NoReturn
@@ -53,8 +53,11 @@ def describe(value: object) -> str:
 # What NumPy says, and what we say instead.
 _CLEARER = (
     ("broadcast", "the shapes cannot be broadcast: aligned at the last axis, sizes must be equal or 1"),
-    ("read-only", "the memory must not be written to (a read-only array, or an expanded tensor, whose elements share their "
-                  "place): clone() it first"),
+    (
+        "read-only",
+        "the memory must not be written to (a read-only array, or an expanded tensor, whose elements share places): "
+        "clone() it first",
+    ),
 )
 
 

@@ -1,7 +1,7 @@
 """In-place operations: what `bind` does before and after a kernel that overwrites one of its inputs.
 
-Before: operations that still wait to read the old values are executed, and every watcher may look (autograd takes its saved
-values and their versions now). After: the version of each overwritten storage moves by one.
+Before: operations that still wait to read the old values are executed, and every watcher may look (autograd takes its
+saved values and their versions now). After: the version of each overwritten storage moves by one.
 """
 
 from collections.abc import Callable, Iterator

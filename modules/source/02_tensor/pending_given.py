@@ -9,7 +9,7 @@ from tinytorch.given.scope import Watcher, overlay
 from tinytorch.given.tables import SERVICES, Primitive
 
 ONCE = RLock()                   # what is made on first use is made once, whatever the number of threads
-_WAITING: dict[int, ref] = {}    # id -> every pending tensor that somebody still holds (by identity: == compares values)
+_WAITING: dict[int, ref] = {}    # id -> every pending tensor that somebody holds (by identity: == compares values)
 
 
 class Pending:
@@ -18,7 +18,7 @@ class Pending:
     recorder, phase: who recorded gradients when it was called (None: nobody), and in which phase.
     """
 
-    __slots__ = ("primitive", "inputs", "params", "shape", "dtype", "recorder", "phase")
+    __slots__ = ("dtype", "inputs", "params", "phase", "primitive", "recorder", "shape")
 
     def __init__(self, primitive: Primitive, inputs: tuple, params: dict, recorder: Any, phase: str):
         self.primitive, self.inputs, self.params, self.recorder, self.phase = primitive, inputs, params, recorder, phase
@@ -73,7 +73,7 @@ def execute_pending(tensor: Any) -> Any:
 
 
 def settle(tensor: Any) -> Any:
-    """Make sure that a tensor's array and history are there (before a hook, a retained gradient, a look at the graph)."""
+    """Make sure that a tensor's array and history are there (before a hook, or a look at the graph)."""
     if tensor._pending is not None:
         execute_pending(tensor)
     return tensor

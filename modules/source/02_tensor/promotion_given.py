@@ -1,8 +1,9 @@
 """Which dtype the operands of one operation meet in: PyTorch's rule, which differs from NumPy's.
 
 Categories: bool < integer < floating. The result has the highest category among the operands; within it tensors with
-dimensions decide before 0-d tensors, and those before Python scalars. So float32 + int64 is float32 (NumPy: float64), and
-int64 + 2.0 is float32, the default dtype. Source: "Type promotion" in PyTorch's documentation of tensor attributes.
+dimensions decide before 0-d tensors, and those before Python scalars. So float32 + int64 is float32 (NumPy: float64),
+and int64 + 2.0 is float32, the default dtype. Source: "Type promotion" in PyTorch's documentation of tensor
+attributes.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ def promote_operands(mode: str, arrays: list) -> list:
     """
     if len(arrays) == 2:                                # the usual case first: two arrays of one dtype
         a, b = arrays
-        if type(a) is np.ndarray and type(b) is np.ndarray and a.dtype is b.dtype and (mode == "same" or a.dtype.kind == "f"):
+        if type(a) is type(b) is np.ndarray and a.dtype is b.dtype and (mode == "same" or a.dtype.kind == "f"):
             return arrays
     arrays = [a.item() if isinstance(a, np.generic) else a for a in arrays]
     common = result_dtype(arrays)
@@ -42,7 +43,9 @@ def result_dtype(arrays: list) -> np.dtype:
         elif type(array) in PYTHON_SCALARS:
             groups[2].append(_SCALAR_DTYPES[type(array)])
         elif array is not None:
-            raise DTypeError(f"expected tensors and numbers, found {type(array).__name__}: wrap it in tinytorch.tensor(…)")
+            raise DTypeError(
+                f"expected tensors and numbers, found {type(array).__name__}: wrap it in tinytorch.tensor(…)"
+            )
     result: np.dtype | None = None
     for group in groups:
         if group:
@@ -71,5 +74,5 @@ def check_dtype(dtype: Any) -> np.dtype:
 
 
 def can_hold(target: np.dtype, source: np.dtype) -> bool:
-    """Return whether an in-place operation may write `source` into `target`: not floats into integers, nor numbers into bools."""
+    """Return whether an in-place operation may write `source` into `target`: no floats into integers."""
     return _CATEGORY[source.kind] <= _CATEGORY[target.kind]

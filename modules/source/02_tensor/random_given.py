@@ -1,8 +1,9 @@
 """Random numbers from a counter: the i-th number is a function of (seed, i) alone.
 
-So a stream can be cut, resumed and repeated exactly, on every backend, and an operation that needs randomness (dropout) takes
-(seed, offset) as settings and draws nothing itself. The function is Philox 4x64-10 (Salmon et al., "Parallel random numbers: as
-easy as 1, 2, 3", SC 2011), as NumPy implements it: block k of four 64-bit numbers comes from counter k.
+So a stream can be cut, resumed and repeated exactly, on every backend, and an operation that needs randomness
+(dropout) takes (seed, offset) as settings and draws nothing itself. The function is Philox 4x64-10 (Salmon et al.,
+"Parallel random numbers: as easy as 1, 2, 3", SC 2011), as NumPy implements it: block k of four 64-bit numbers comes
+from counter k.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def _digits(dtype: Any) -> int:
 class Generator:
     """A stream of random numbers: a seed, and how far it has been read.
 
-    seed: an integer in [0, 2**64). Every draw moves `offset` (in blocks of four 64-bit numbers); `get_state` and `set_state`
-    cut and resume the stream exactly. Safe to use from several threads.
+    seed: an integer in [0, 2**64). Every draw moves `offset` (in blocks of four 64-bit numbers); `get_state` and
+    `set_state` cut and resume the stream exactly. Safe to use from several threads.
     """
 
     def __init__(self, seed: int = 0):
@@ -90,7 +91,9 @@ class Generator:
     def set_state(self, state: dict[str, int]) -> None:
         """Continue where `get_state` was called."""
         if set(state) != {"seed", "offset"} or not all(isinstance(v, int) and v >= 0 for v in state.values()):
-            raise TinyTorchError(f"Expected a generator's state with whole numbers 'seed' and 'offset', found {dict(state)!r}.")
+            raise TinyTorchError(
+                f"Expected a generator's state with whole numbers 'seed' and 'offset', found {dict(state)!r}."
+            )
         self.manual_seed(state["seed"])
         self.offset = state["offset"]
 

@@ -28,7 +28,10 @@ class Watcher:
     def after(
         self, primitive: Any, inputs: tuple, params: dict, outputs: tuple, backend: str, phase: str, note: Any = None
     ) -> None:
-        """Called after every operation, with its outputs and residuals as Tensors. phase: "forward", "backward" or "recompute"."""
+        """Called after every operation, with its outputs and residuals as Tensors.
+
+        phase: "forward", "backward" or "recompute". note: what `before` returned.
+        """
         raise NotImplementedError
 
 
@@ -52,7 +55,7 @@ WATCHERS = WatcherTable()
 class Scope:
     """The overlay of one context: its watchers (defaults included) and the phase it runs in."""
 
-    __slots__ = ("watchers", "phase")
+    __slots__ = ("phase", "watchers")
 
     def __init__(self, watchers: WatcherTable, phase: str):
         self.watchers, self.phase = watchers, phase

@@ -1,8 +1,9 @@
 """What a Tensor carries that a student need not write: where its array lies, and how often it was overwritten.
 
 * `Storage` is shared by a tensor, its views and its `detach()`; it is made when somebody first asks for it.
-  Its `version` counts overwritings: a value saved for the backward pass is refused if the version has moved. Its `epoch`
-  counts overwritings that were *recorded* in a graph: a view made before one no longer knows its own history, and is refused.
+  Its `version` counts overwritings: a value saved for the backward pass is refused if the version has moved.
+  Its `epoch` counts overwritings that were *recorded* in a graph: a view made before one no longer knows its own
+  history, and is refused.
 * A tensor may be *pending* (see `pending`): the array is computed when somebody first looks at `_array`.
 """
 
@@ -41,7 +42,7 @@ class TensorBase:
     grad: Any = None            # Tensor with the gradient of a leaf, after backward()
 
     def __init_subclass__(cls, **kwargs: Any):
-        """A class called Tensor returns itself from operations; any other subclass (Parameter) returns its parent's kind."""
+        """A class called Tensor returns itself from operations, any other subclass (Parameter) its parent's kind."""
         super().__init_subclass__(**kwargs)
         if cls.__name__ == "Tensor":
             cls._result = cls

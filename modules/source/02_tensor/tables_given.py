@@ -13,13 +13,13 @@ from tinytorch.given.errors import TinyTorchError
 
 PRIMITIVES: dict[str, "Primitive"] = {}     # name -> the one Primitive of that name
 VJPS: dict[str, "Rule"] = {}                # name -> gradient rule (module 09 for 01-08; later modules bring their own)
-SERVICES: dict[str, Callable] = {}          # functions that arrive with a part of the course: "bind" (02), "backward" (09) …
+SERVICES: dict[str, Callable] = {}          # what arrives with a part of the course: "bind" (02), "backward" (09) …
 NON_DIFFERENTIABLE: set[str] = set()        # names of the primitives that have no gradient, by decision
-SETTINGS: dict[str, Any] = {"backend": None}    # None: every backend with a row in KERNELS may serve; a name: only that one
+SETTINGS: dict[str, Any] = {"backend": None}    # None: every backend with a row in KERNELS may serve; else that one
 
 
 class Table(MutableMapping):
-    """A dict of rows that learns of every change, by whatever method it was made (`t[k] = v`, `update`, `pop`, `clear` …)."""
+    """A dict of rows that learns of every change, by whatever method (`t[k] = v`, `update`, `pop`, `clear` …)."""
 
     def __init__(self, rows: Any = ()):
         self._rows: dict = dict(rows)
@@ -63,13 +63,28 @@ class Primitive:
     outputs, residuals: names of the visible outputs, and of trailing ones that only the gradient rule sees.
     view: the output may share memory with input 0.        mutates: names of the inputs that the kernel overwrites.
     promote: "same": inputs take PyTorch's common dtype, and broadcast; "float": and integers become float32.
-    deferrable: may wait for the next operation, to be fused with it; its output has the shape and dtype of input 0. True for an
-        element-wise operation; else `fn(*inputs, **params) -> bool`: may this call wait, since it is certain not to fail?
+    deferrable: may wait for the next operation, to be fused with it; its output has the shape and dtype of input 0.
+        True for an element-wise operation; else `fn(*inputs, **params) -> bool`: is this call certain not to fail?
     decompose: `fn(*inputs, **params)` in Tensors, equal to the kernel: differentiated where no rule is given.
     """
 
-    __slots__ = ("name", "kernel", "inputs", "outputs", "residuals", "view", "mutates", "promote", "deferrable",
-                 "decompose", "single", "visible", "rows", "fuses", "source")
+    __slots__ = (
+        "decompose",
+        "deferrable",
+        "fuses",
+        "inputs",
+        "kernel",
+        "mutates",
+        "name",
+        "outputs",
+        "promote",
+        "residuals",
+        "rows",
+        "single",
+        "source",
+        "view",
+        "visible",
+    )
 
     def __new__(cls, name: str, kernel: Callable, **flags: Any) -> "Primitive":
         known = PRIMITIVES.get(name)
@@ -92,7 +107,9 @@ class Primitive:
         self.view, self.promote, self.deferrable, self.decompose = view, promote, deferrable, decompose
         self.mutates = tuple(self._position(m) for m in mutates)
         if deferrable and (view or mutates or not self.single):
-            raise TinyTorchError(f"Primitive {name!r} cannot wait: only one with a single, fresh output can. Drop deferrable.")
+            raise TinyTorchError(
+                f"Primitive {name!r} cannot wait: only one with a single, fresh output can. Drop deferrable."
+            )
         PRIMITIVES[name] = self
         self.rows: tuple = KERNELS.of(name)
         self.fuses: bool = FUSIONS.concerns(self)
@@ -103,7 +120,9 @@ class Primitive:
 
     def _position(self, name: str) -> int:
         if name not in self.inputs:
-            raise TinyTorchError(f"Primitive {self.name!r} mutates {name!r}, which is none of its inputs {self.inputs}.")
+            raise TinyTorchError(
+                f"Primitive {self.name!r} mutates {name!r}, which is none of its inputs {self.inputs}."
+            )
         return self.inputs.index(name)
 
     def __repr__(self) -> str:
@@ -187,11 +206,23 @@ class KernelTable(Table):
 KERNELS = KernelTable()
 
 
+def choose_kernel(primitive: Primitive, arrays: list, params: dict) -> tuple[str, Callable]:
+    """Return (backend, kernel): the first row that accepts these arrays, else ("numpy", the reference)."""
+    wanted = SETTINGS["backend"]
+    for backend, row in primitive.rows:
+        if wanted in (None, backend) and row.accepts(arrays, params):
+            return backend, row.load()
+    return "numpy", primitive.kernel
+
+
 # ---- FUSIONS: two primitives executed as one --------------------------------------------------------------------
 
 
 class FusionTable(Table):
-    """`FUSIONS[outer name, inner name] = fused Primitive`; it takes the inner's inputs, then the outer's others, and both params."""
+    """`FUSIONS[outer name, inner name] = fused Primitive`.
+
+    The fused one takes the inner's inputs, then the outer's without its first, and the params of both.
+    """
 
     def _changed(self, key: tuple[str, str]) -> None:
         for name in key:
@@ -199,8 +230,9 @@ class FusionTable(Table):
                 PRIMITIVES[name].fuses = self.concerns(PRIMITIVES[name])
 
     def concerns(self, primitive: Primitive) -> bool:
-        """Return whether `bind` must ask: a row has the primitive as its outer operation, or as an inner one that may wait."""
-        return any(primitive.name == outer or (primitive.deferrable and primitive.name == inner) for outer, inner in self)
+        """Return whether `bind` must ask: the primitive is outer in some row, or inner and may wait."""
+        name, may_wait = primitive.name, primitive.deferrable
+        return any(name == outer or (may_wait and name == inner) for outer, inner in self)
 
     def has_inner(self, name: str) -> bool:
         """Return whether some row could take `name` in as its inner operation: only then is waiting worth it."""
@@ -218,27 +250,29 @@ class Rule:
 
     Rule(fn0, fn1, …): one function per input, `fn(g, saved, **params)`, called only if that input needs a gradient;
         None for an input that never has one.
-    Rule(joint=fn): `fn(g, saved, **params)` returns the gradients of all inputs at once; `saved.needs[i]` tells which are wanted.
+    Rule(joint=fn): `fn(g, saved, **params)` returns the gradients of all inputs at once; `saved.needs[i]` tells which
+        are wanted.
     saves: names of the inputs, outputs and residuals to keep. Of the others only shape and dtype are known.
 
-    `g` is the gradient of the output; of a primitive with several visible outputs the tuple of them, None where none arrived.
+    `g` is the gradient of the output; of a primitive with several visible outputs the tuple of them, None where none
+    arrived.
     Rules are written in Tensors and primitives, so that they can be differentiated themselves.
     """
 
-    __slots__ = ("per_input", "joint", "saves", "keep")
+    __slots__ = ("joint", "keep", "per_input", "saves")
 
     def __init__(self, *per_input: Callable | None, joint: Callable | None = None, saves: tuple[str, ...] = ()):
         self.per_input, self.joint, self.saves = per_input, joint, tuple(saves)
         self.keep: dict[str, tuple] = {}
 
     def kept_by(self, primitive: Primitive) -> tuple[tuple[str, bool, int], ...]:
-        """Return (name, is an input, position) of each value to keep for `primitive`; positions found once, then remembered."""
+        """Return (name, is an input, position) of each value to keep for `primitive`; found once, then remembered."""
         if primitive.name not in self.keep:
             results = primitive.outputs + primitive.residuals
             unknown = [s for s in self.saves if s not in primitive.inputs and s not in results]
             if unknown:
                 raise TinyTorchError(
-                    f"The rule of {primitive.name!r} saves {unknown[0]!r}, which is neither an input {primitive.inputs} "
+                    f"The rule of {primitive.name!r} saves {unknown[0]!r}, neither an input {primitive.inputs} "
                     f"nor an output {results} of it."
                 )
             self.keep[primitive.name] = tuple(

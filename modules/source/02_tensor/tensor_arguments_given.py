@@ -15,7 +15,9 @@ def axis(dim: int, ndim: int, what: str) -> int:
         raise DTypeError(f"{what}: expected dim to be an int, found {dim!r}.")
     dim = operator.index(dim)
     if not -max(ndim, 1) <= dim < max(ndim, 1):
-        raise IndexingError(f"{what}: expected dim from {-max(ndim, 1)} to {max(ndim, 1) - 1} for {ndim} dimensions, found {dim}.")
+        raise IndexingError(
+            f"{what}: expected dim from {-max(ndim, 1)} to {max(ndim, 1) - 1} for {ndim} dimensions, found {dim}."
+        )
     return dim % max(ndim, 1)
 
 
@@ -30,7 +32,7 @@ def axes(dim: Any, ndim: int, what: str) -> tuple[int, ...] | None:
 
 
 def sizes(shape: tuple) -> tuple[int, ...]:
-    """Return a shape given as f(2, 3) or f((2, 3)) as a tuple of ints; -1 means something to reshape and expand only."""
+    """Return a shape given as f(2, 3) or f((2, 3)) as a tuple of ints; -1 is for reshape and expand."""
     if len(shape) == 1 and isinstance(shape[0], tuple | list):
         shape = tuple(shape[0])
     for size in shape:
@@ -50,7 +52,9 @@ def new_shape(shape: tuple) -> tuple[int, ...]:
 def check_device(device: Any) -> None:
     """Refuse every device but "cpu" (None means it too)."""
     if device not in (None, "cpu"):
-        raise NotImplementedError(f'device="{device}": the GPU backend arrives in module 13_kernels; only "cpu" is here now.')
+        raise NotImplementedError(
+            f'device="{device}": the GPU backend arrives in module 13_kernels; only "cpu" is here now.'
+        )
 
 
 def to_index(index: Any) -> tuple:

@@ -16,22 +16,34 @@ from tinytorch.given.tensor_properties import TensorProperties
 
 
 class TensorArrangement(TensorProperties):
-    """What can be done with a tensor without computing; `reshape`, `permute` and indexing are taught."""
+    """What can be done with a tensor without computing; `reshape` and indexing are taught."""
 
     def view(self, *shape: Any) -> Any:
         """Return the same elements in another shape, without copying."""
         result = self.reshape(*shape)
         if result._storage is not self._storage:
-            raise ShapeError(f"view: expected elements that lie in order in memory, found strides {self._array.strides}. Use reshape.")
+            raise ShapeError(
+                f"view: expected elements that lie in order in memory, found strides {self._array.strides}. Use "
+                "reshape."
+            )
         return result
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Any:
         """Return the axes from start_dim to end_dim (included) joined into one."""
         start, end = ops.axis(start_dim, self.ndim, "flatten"), ops.axis(end_dim, self.ndim, "flatten")
         if start > end:
-            raise ShapeError(f"flatten: expected start_dim <= end_dim, found {start_dim} and {end_dim} for {self.ndim} dimensions.")
+            raise ShapeError(
+                f"flatten: expected start_dim <= end_dim, found {start_dim} and {end_dim} for {self.ndim} dimensions."
+            )
         joined = int(np.prod(self.shape[start : end + 1], dtype=np.int64))
         return self.reshape(*self.shape[:start], joined, *self.shape[end + 1 :])
+
+    def permute(self, *order: Any) -> Any:
+        """Return a view with the axes in another order."""
+        places = tuple(ops.axis(d, self.ndim, "permute") for d in ops.sizes(order))
+        if sorted(places) != list(range(self.ndim)):
+            raise ShapeError(f"permute: expected each of the {self.ndim} axes once, found {order}.")
+        return ops.PERMUTE(self, order=places)
 
     def transpose(self, dim0: int, dim1: int) -> Any:
         """Return a view with two axes swapped."""
@@ -51,13 +63,14 @@ class TensorArrangement(TensorProperties):
     def unsqueeze(self, dim: int) -> Any:
         """Return a view with a new axis of size 1 at `dim`."""
         place = ops.axis(dim, self.ndim + 1, "unsqueeze")
-        return self.reshape(self.shape[:place] + (1,) + self.shape[place:])
+        return self.reshape((*self.shape[:place], 1, *self.shape[place:]))
 
     def expand(self, *shape: Any) -> Any:
         """Return a view with axes of size 1 repeated, and new leading axes; -1 keeps a size."""
         wanted = ops.sizes(shape)
         new = len(wanted) - self.ndim
-        return ops.EXPAND(self, shape=tuple(self.shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(wanted)))
+        shape = tuple(self.shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(wanted))
+        return ops.EXPAND(self, shape=shape)
 
     def broadcast_to(self, shape: Any) -> Any:
         """Return a view of this shape, axes of size 1 repeated."""
@@ -72,14 +85,18 @@ class TensorArrangement(TensorProperties):
         return self if self.is_contiguous() else ops.COPY(self)
 
     def gather(self, dim: int, index: Any) -> Any:
-        """Return x picked along `dim`: one index (an int64 tensor) for each place of the result, which has the shape of `index`."""
+        """Return x picked along `dim`: one index for each place of the result, which has the shape of `index`."""
         place = ops.axis(dim, self.ndim, "gather")
         if not isinstance(index, TensorBase) or index.dtype.kind not in "iu":
-            raise DTypeError(f"gather: expected an integer tensor as index, found {getattr(index, 'dtype', index)!r}. Use index.long().")
+            raise DTypeError(
+                f"gather: expected an integer tensor as index, found {getattr(index, 'dtype', index)!r}. Use "
+                "index.long()."
+            )
         others = [(n, m) for i, (n, m) in enumerate(zip(index.shape, self.shape, strict=False)) if i != place]
         if index.ndim != self.ndim or any(n > m for n, m in others):
             raise ShapeError(
-                f"gather: expected an index with {self.ndim} axes, none but axis {dim} longer than in {self.shape}, found {index.shape}."
+                f"gather: expected an index with {self.ndim} axes, none but axis {dim} longer than in {self.shape}, "
+                f"found {index.shape}."
             )
         region = tuple(slice(None) if i == place else slice(n) for i, n in enumerate(index.shape))
         source = self if all(n == m for n, m in others) else self[region]
@@ -87,7 +104,7 @@ class TensorArrangement(TensorProperties):
 
     # ---- dtypes
     def to(self, *targets: Any, dtype: Any = None, device: Any = None) -> Any:
-        """Return self in another dtype, or on a device ("cpu"); self, if nothing changes. A tensor as target lends its dtype."""
+        """Return self in another dtype (that of a tensor, if one is given) or on a device; self, if nothing changes."""
         for target in targets:
             if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda", "gpu"):
                 device = target
@@ -136,7 +153,8 @@ class TensorArrangement(TensorProperties):
 
     def copy_(self, source: Any) -> Any:
         """Overwrite self with `source`, broadcast and converted."""
-        return ops.COPY_(self, source if isinstance(source, TensorBase) else service("Tensor", "module 02_tensor")(source))
+        made = source if isinstance(source, TensorBase) else service("Tensor", "module 02_tensor")(source)
+        return ops.COPY_(self, made)
 
     def fill_(self, value: Any) -> Any:
         """Overwrite every element with one number."""

@@ -15,7 +15,7 @@ from tinytorch.given.random import DEFAULT_GENERATOR, Generator
 from tinytorch.given.storage import TensorBase, wrap
 from tinytorch.given.tables import SERVICES
 
-#| face tinytorch: tensor, as_tensor, from_numpy, zeros, ones, full, empty, eye, linspace
+#| face tinytorch: tensor, as_tensor, from_numpy, zeros, ones, full, empty, eye, arange, linspace
 #| face tinytorch: zeros_like, ones_like, full_like, rand, randint, randperm, where, cat, stack
 
 
@@ -65,7 +65,7 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
-    """Return a tensor of shape `size` filled with one value; its dtype, if none is given, is that of tensor(fill_value)."""
+    """Return a tensor of shape `size` filled with one value, in the dtype of tensor(fill_value)."""
     value = SERVICES["Tensor"](fill_value, dtype)
     if value.ndim:
         raise ShapeError(f"full: expected one number to fill with, found shape {value.shape}.")
@@ -76,6 +76,21 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     """Return the identity matrix, n by n or n by m."""
     rows, columns = arguments.new_shape((n, n if m is None else m))
     return _made(np.eye(rows, columns, dtype=_or_default(dtype)), device, requires_grad)
+
+
+def arange(
+    start: float, end: float | None = None, step: float = 1, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Any:
+    """Return start, start + step, … up to but not including end; `arange(n)` counts from 0. int64 if all are ints."""
+    start, end = (0, start) if end is None else (start, end)
+    if not all(isinstance(v, int | float | np.number) for v in (start, end, step)):
+        raise DTypeError(f"arange: expected numbers as start, end and step, found {start!r}, {end!r} and {step!r}.")
+    if step == 0 or (end - start) * step < 0:
+        raise ShapeError(f"arange: expected a step that leads from {start} to {end}, found {step}.")
+    if dtype is None and all(isinstance(v, int | np.integer) for v in (start, end, step)):
+        dtype = np.int64
+    return _made(np.arange(start, end, step).astype(_or_default(dtype)), device, requires_grad)
 
 
 def linspace(
@@ -96,7 +111,9 @@ def ones_like(input: Any, *, dtype: Any = None, device: Any = None, requires_gra
     return ones(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def full_like(input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+def full_like(
+    input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Any:
     """Return a tensor of the shape and dtype of `input` filled with one value."""
     return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
@@ -136,7 +153,9 @@ def stack(tensors: Any, dim: int = 0) -> Any:
     parts = _tensors(tensors, "stack")
     shapes = [t.shape for t in parts]
     if len(set(shapes)) > 1:
-        raise ShapeError(f"stack: expected tensors of one shape, found {shapes}. Use cat to join along an axis that is there.")
+        raise ShapeError(
+            f"stack: expected tensors of one shape, found {shapes}. Use cat to join along an axis that is there."
+        )
     place = ops.axis(dim, parts[0].ndim + 1, "stack")
     return cat([t.unsqueeze(place) for t in parts], dim=place)
 

@@ -181,12 +181,16 @@ class TensorMethods(TensorArrangement):
         try:
             return bool(np.allclose(self._array, array, rtol=rtol, atol=atol, equal_nan=equal_nan))
         except (TypeError, ValueError) as error:
-            raise ShapeError(f"allclose: {self.dtype} {self.shape} and {array.dtype} {array.shape} cannot be compared.") from error
+            raise ShapeError(
+                f"allclose: {self.dtype} {self.shape} and {array.dtype} {array.shape} cannot be compared."
+            ) from error
 
     def equal(self, other: Any) -> bool:
         """Return whether shapes and all values are equal."""
         if not isinstance(other, TensorBase):
-            raise DTypeError(f"equal: expected a Tensor, found {type(other).__name__}. Use == to compare with a number.")
+            raise DTypeError(
+                f"equal: expected a Tensor, found {type(other).__name__}. Use == to compare with a number."
+            )
         return self.shape == other.shape and bool(np.array_equal(self._array, other._array))
 
     # ---- reducing

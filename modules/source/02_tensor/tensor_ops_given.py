@@ -1,7 +1,7 @@
 """Primitives of the same kind as those that module 02 teaches: pointwise, comparing, reducing, selecting, joining.
 
-Each is a name and a one-line reference kernel over an array namespace `xp`. Kernels with a domain (log, division, powers) are
-silent at its edges and give inf or NaN, as PyTorch does.
+Each is a name and a one-line reference kernel over an array namespace `xp`. Kernels with a domain (log, division,
+powers) are silent at its edges and give inf or NaN, as PyTorch does.
 """
 
 from collections.abc import Callable
@@ -163,12 +163,27 @@ def any_kernel(xp, a, *, dim, keepdim):
 ALL, ANY = Primitive("all", all_kernel), Primitive("any", any_kernel)
 
 
-# ---- shapes, selecting, joining ---------------------------------------------------------------------------------------
+# ---- shapes, selecting, joining ---------------------------------------------------------------------------------
+
+
+def reshape_kernel(xp, a, *, shape):
+    """Return the same elements in another shape: a view where strides allow it, else a copy."""
+    return xp.reshape(a, shape)
+
+
+def permute_kernel(xp, a, *, order):
+    """Put the axes in another order; `order` names each of them once."""
+    return xp.transpose(a, order)
 
 
 def expand_kernel(xp, a, *, shape):
     """Repeat axes of size 1, and new leading axes, without copying."""
     return xp.broadcast_to(a, shape)
+
+
+def getitem_kernel(xp, a, *, index):
+    """Return a[index], a view where ints and slices select."""
+    return a[index]
 
 
 def take_along_kernel(xp, a, indices, *, dim):
@@ -202,11 +217,16 @@ def cat_kernel(xp, *tensors, dim):
     ndim = len(shapes[0])
     others = {tuple(n for i, n in enumerate(shape) if i != dim % max(ndim, 1)) for shape in shapes}
     if ndim == 0 or len(others) > 1 or len({len(shape) for shape in shapes}) > 1:
-        raise ShapeError(f"cat: expected equal sizes on every axis but {dim}, and at least one axis, found shapes {shapes}.")
+        raise ShapeError(
+            f"cat: expected equal sizes on every axis but {dim}, and at least one axis, found shapes {shapes}."
+        )
     return xp.concatenate(tensors, axis=dim)
 
 
+RESHAPE = Primitive("reshape", reshape_kernel, view=True)
+PERMUTE = Primitive("permute", permute_kernel, view=True)
 EXPAND = Primitive("expand", expand_kernel, view=True)
+GETITEM = Primitive("getitem", getitem_kernel, view=True)
 TAKE_ALONG = Primitive("take_along", take_along_kernel)
 PUT_ALONG = Primitive("put_along", put_along_kernel)
 GETITEM_GRAD = Primitive("getitem_grad", getitem_grad_kernel)

@@ -26,7 +26,9 @@ class TensorProperties(TensorBase):
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         if value and self.dtype.kind != "f":
-            raise GradientError(f"Expected a floating dtype to require a gradient, found {self.dtype}. Convert it: x.float().")
+            raise GradientError(
+                f"Expected a floating dtype to require a gradient, found {self.dtype}. Convert it: x.float()."
+            )
         if not value and not self.is_leaf:
             raise GradientError("requires_grad can be switched off on leaf tensors only; use x.detach() for a result.")
         settle(self)._requires_grad = bool(value)
@@ -88,12 +90,18 @@ class TensorProperties(TensorBase):
         """Return the number of elements."""
         return int(np.prod(self.shape, dtype=np.int64))
 
+    def item(self) -> Any:
+        """Return the only element as a Python number."""
+        if self.numel() != 1:
+            raise ShapeError(f"item: expected a tensor with one element, found shape {self.shape}. Use tolist().")
+        return self._array.item()
+
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers."""
         return self._array.tolist()
 
     def __repr__(self) -> str:
-        """The values as PyTorch shows them, then what is unusual: tensor([1., 2.], dtype=float64, requires_grad=True)."""
+        """The values as PyTorch shows them, then what is unusual: tensor([1.], dtype=float64, requires_grad=True)."""
         parts = [np.array2string(self._array, separator=", ", prefix="tensor(", precision=4)]
         if self.dtype not in (np.float32, np.int64, np.bool_):
             parts.append(f"dtype={self.dtype}")
@@ -179,7 +187,8 @@ class TensorProperties(TensorBase):
 
     def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
         """Compute the gradient of this tensor with respect to every leaf that it depends on (module 09)."""
-        service("backward", "module 09_autograd")([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
+        backward = service("backward", "module 09_autograd")
+        backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
 
     def register_hook(self, hook: Any) -> Any:
         """Call `hook(gradient)` when the gradient of this tensor is complete; what it returns replaces the gradient."""
