@@ -204,7 +204,38 @@ SPATIAL_CASES = {
     "layer_norm_grad": [(layer_norm_grad(part), [normal(3, 4), normal(3, 4), positive(4)]) for part in (0, 1, 2)],
 }
 
-CASES = {**TENSOR_CASES, **ACTIVATION_CASES, **LAYER_CASES, **SPATIAL_CASES}
+TARGETS = tensor(np.array([0, 2, 1, -100]))
+CLASS_WEIGHTS = tensor(np.array([1.0, 2.0, 0.5]))
+
+
+def loss_settings(reduction, smoothing):
+    return {"ignore_index": -100, "reduction": reduction, "label_smoothing": smoothing}
+
+
+def cross_entropy(reduction, smoothing=0.0, weight=None):
+    return lambda x: primitive("cross_entropy")(x, TARGETS, weight, **loss_settings(reduction, smoothing))
+
+
+def cross_entropy_grad(reduction, smoothing=0.0, weight=None):
+    def function(g, x):
+        logsumexp = x.detach().exp().sum(1).log()
+        return primitive("cross_entropy_grad")(g, x, TARGETS, weight, logsumexp, **loss_settings(reduction, smoothing))
+
+    return function
+
+
+TRAINING_CASES = {
+    "softplus": [(call("softplus"), [normal(4)])],
+    "cross_entropy": [
+        (cross_entropy("mean"), [normal(4, 3)]), (cross_entropy("sum", 0.2), [normal(4, 3)]),
+        (cross_entropy("none", 0.1, CLASS_WEIGHTS), [normal(4, 3)]),
+    ],
+    "cross_entropy_grad": [
+        (cross_entropy_grad("mean", 0.1, CLASS_WEIGHTS), [normal(), normal(4, 3)]), (cross_entropy_grad("none"), [normal(4), normal(4, 3)]),
+    ],
+}
+
+CASES = {**TENSOR_CASES, **ACTIVATION_CASES, **LAYER_CASES, **SPATIAL_CASES, **TRAINING_CASES}
 
 
 def leaves(arrays):
