@@ -9,6 +9,7 @@ attributes.
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from tinytorch.given.errors import DTypeError
 
@@ -25,7 +26,7 @@ def promote_operands(mode: str, arrays: list) -> list:
     """
     if len(arrays) == 2:                                # the usual case first: two arrays of one dtype
         a, b = arrays
-        if type(a) is type(b) is np.ndarray and a.dtype is b.dtype and (mode == "same" or a.dtype.kind == "f"):
+        if type(a) is type(b) is ndarray and a.dtype is b.dtype and (mode == "same" or a.dtype.kind == "f"):
             return arrays
     arrays = [a.item() if isinstance(a, np.generic) else a for a in arrays]
     common = result_dtype(arrays)

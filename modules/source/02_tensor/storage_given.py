@@ -10,9 +10,11 @@
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from tinytorch.given.pending import ONCE, Pending, execute_pending, settle
 
+_new = object.__new__    # `wrap` runs for every operation: one look-up less
 DETACHED = -1    # the epoch of a tensor that shares memory but, on purpose, no history
 
 
@@ -29,7 +31,7 @@ class TensorBase:
     Most tensors differ from the defaults below in two or three attributes; only those are stored.
     """
 
-    _array: np.ndarray          # set at once, or on first use if pending
+    _array: ndarray             # set at once, or on first use if pending
     _memory: Any = None         # the Storage, once somebody has asked for `_storage`
     _requires_grad = False      # asked for by the user (a leaf), or inherited from an input (a result)
     _node: Any = None           # the operation that made it, if recorded
@@ -67,8 +69,8 @@ class TensorBase:
 
 def wrap(cls: type, array: Any, storage: Storage | None = None) -> Any:
     """Return a tensor of class `cls` around `array` without copying; a view if `storage` is given."""
-    tensor = object.__new__(cls)
-    tensor._array = array if type(array) is np.ndarray else as_array(array)
+    tensor = _new(cls)
+    tensor._array = array if type(array) is ndarray else as_array(array)
     if storage is not None:
         tensor._memory = storage
         tensor._epoch = storage.epoch

@@ -69,21 +69,8 @@ class Primitive:
     """
 
     __slots__ = (
-        "decompose",
-        "deferrable",
-        "fuses",
-        "inputs",
-        "kernel",
-        "mutates",
-        "name",
-        "outputs",
-        "promote",
-        "residuals",
-        "rows",
-        "single",
-        "source",
-        "view",
-        "visible",
+        "decompose", "deferrable", "fresh", "fuses", "inputs", "kernel", "mutates", "name", "outputs", "promote",
+        "residuals", "rows", "single", "source", "view", "visible",
     )
 
     def __new__(cls, name: str, kernel: Callable, **flags: Any) -> "Primitive":
@@ -104,9 +91,10 @@ class Primitive:
         self.outputs, self.residuals = tuple(outputs), tuple(residuals)
         self.visible = len(self.outputs)
         self.single = self.visible + len(self.residuals) == 1
+        self.fresh = self.single and not view and not mutates
         self.view, self.promote, self.deferrable, self.decompose = view, promote, deferrable, decompose
         self.mutates = tuple(self._position(m) for m in mutates)
-        if deferrable and (view or mutates or not self.single):
+        if deferrable and not self.fresh:
             raise TinyTorchError(
                 f"Primitive {name!r} cannot wait: only one with a single, fresh output can. Drop deferrable."
             )
