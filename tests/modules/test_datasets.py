@@ -144,8 +144,9 @@ def test_an_archive_writes_nothing_but_its_six_files(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "words"),
-    [("missing", "data_batch_3.bin in .*, found none"), ("short", r"30,730,000 bytes\), found 30,729,999 bytes"),
-     ("label", r"labels 0 to 9 in .*data_batch_3.bin, found 10\.")],
+    [("missing", "data_batch_3.bin in .*, found none; remove the folder and run `tito data get cifar10`"),
+     ("short", r"30,730,000 bytes\), found 30,729,999 bytes; remove"),
+     ("label", r"labels 0 to 9 in .*data_batch_3.bin, found 10; remove")],
 )
 def test_a_damaged_folder_is_refused_in_one_sentence(tmp_path, damage, words) -> None:
     folder = tmp_path / "cifar-10-batches-bin"
@@ -179,8 +180,9 @@ def test_mnist_reads_the_official_layout(tmp_path, folder, packed) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "words"),
-    [("truncated", "truncated"), ("cut inside", "whole gzip file"), ("header", "start as an idx file"),
-     ("missing", "t10k-labels-idx1-ubyte.gz in .*, found none"), ("not gzip", "whole gzip file")],
+    [("truncated", "truncated; remove the file and run `tito data get mnist`"), ("cut inside", "whole gzip file"),
+     ("header", "start as an idx file"), ("not gzip", "whole gzip file"),
+     ("missing", "t10k-labels-idx1-ubyte.gz in .*, found none; run `tito data get mnist`")],
 )
 def test_a_damaged_mnist_is_refused_in_one_sentence(tmp_path, damage, words) -> None:
     write_mnist(tmp_path / "mnist", packed=True)

@@ -159,10 +159,10 @@ def unpack(archive: Path, folder: Path) -> Path:
             folder.rmdir()  # it is empty, or `find` would have used it
         scratch.replace(folder)
     except (tarfile.TarError, EOFError, zlib.error, DataCorrupt) as error:
+        reason = str(error).replace(str(scratch), "it").partition(";")[0].rstrip(".")
         raise DataCorrupt(
-            f"Expected {archive} to be CIFAR-10's binary archive, found one that is truncated or wrong "
-            f"({str(error).replace(str(scratch), 'it').rstrip('.')}): it was set aside as {set_aside(archive).name}; "
-            f"`tito data get cifar10` fetches a new one."
+            f"Expected {archive} to be CIFAR-10's binary archive, found one that is truncated or wrong ({reason}): it was "
+            f"set aside as {set_aside(archive).name}; `tito data get cifar10` fetches a new one."
         ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -35,6 +35,8 @@ MNIST_SHAPES = {
     "t10k-labels-idx1-ubyte": (10_000,),
 }
 IDX_UINT8 = 8
+CIFAR10_ADVICE = "remove the folder and run `tito data get cifar10`"
+MNIST_ADVICE = "remove the file and run `tito data get mnist`"
 DIGITS_FILE = Path(__file__).parent.parent / "assets" / "digits.npz"
 
 
@@ -51,11 +53,12 @@ def check_cifar10(folder: Path) -> None:
     for name in CIFAR10_TRAIN + CIFAR10_TEST:
         path = folder / name
         if not path.is_file():
-            raise DataCorrupt(f"Expected the file {name} in {folder}, found none: CIFAR-10 is not complete.")
+            raise DataCorrupt(f"Expected the file {name} in {folder}, found none; {CIFAR10_ADVICE}.")
         size = path.stat().st_size
         if size != expected:
             raise DataCorrupt(
-                f"Expected {path} to hold {CIFAR10_RECORDS:,} records ({expected:,} bytes), found {size:,} bytes."
+                f"Expected {path} to hold {CIFAR10_RECORDS:,} records ({expected:,} bytes), found {size:,} bytes; "
+                f"{CIFAR10_ADVICE}."
             )
 
 
@@ -67,7 +70,9 @@ def read_cifar10(folder: Path, train: bool) -> tuple[np.ndarray, np.ndarray]:
     for part, name in zip(records, names, strict=True):
         part.reshape(-1)[:] = np.fromfile(folder / name, dtype=np.uint8)
         if part[:, 0].max() >= len(CIFAR10_CLASSES):
-            raise DataCorrupt(f"Expected labels 0 to 9 in {folder / name}, found {part[:, 0].max()}.")
+            raise DataCorrupt(
+                f"Expected labels 0 to 9 in {folder / name}, found {part[:, 0].max()}; {CIFAR10_ADVICE}."
+            )
     return decode_cifar10(records.reshape(-1, CIFAR10_RECORD_BYTES))
 
 
@@ -98,7 +103,7 @@ def check_mnist(folder: Path) -> None:
     for name, shape in MNIST_SHAPES.items():
         path = mnist_file(folder, name)
         if path is None:
-            raise DataCorrupt(f"Expected the file {name}.gz in {folder}, found none: MNIST is not complete.")
+            raise DataCorrupt(f"Expected the file {name}.gz in {folder}, found none; run `tito data get mnist`.")
         check_idx(path, shape)
 
 
@@ -107,10 +112,14 @@ def check_idx(path: Path, shape: tuple[int, ...]) -> None:
     header = _header(shape)
     found = read_bytes(path, len(header))
     if found != header:
-        raise DataCorrupt(f"Expected {path} to start as an idx file of uint8 {shape}, found the bytes {found.hex()}.")
+        raise DataCorrupt(
+            f"Expected {path} to start as an idx file of uint8 {shape}, found the bytes {found.hex()}; {MNIST_ADVICE}."
+        )
     expected, size = len(header) + int(np.prod(shape)), _unpacked_size(path)
     if size != expected:
-        raise DataCorrupt(f"Expected {path} to hold {expected:,} bytes unpacked, found {size:,}: it is truncated.")
+        raise DataCorrupt(
+            f"Expected {path} to hold {expected:,} bytes unpacked, found {size:,}: it is truncated; {MNIST_ADVICE}."
+        )
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
@@ -127,7 +136,7 @@ def read_mnist(folder: Path, train: bool) -> tuple[np.ndarray, np.ndarray]:
     check_mnist(folder)
     images, labels = (read_idx(mnist_file(folder, name), MNIST_SHAPES[name]) for name in names)
     if labels.max() > 9:
-        raise DataCorrupt(f"Expected labels 0 to 9 in {folder / names[1]}, found {labels.max()}.")
+        raise DataCorrupt(f"Expected labels 0 to 9 in {folder / names[1]}, found {labels.max()}; {MNIST_ADVICE}.")
     return images, labels
 
 
@@ -137,7 +146,9 @@ def read_bytes(path: Path, count: int = -1) -> bytes:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             return file.read(count)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataCorrupt(f"Expected {path} to be a whole gzip file, found a damaged one ({error}).") from error
+        raise DataCorrupt(
+            f"Expected {path} to be a whole gzip file, found a damaged one ({error}); {MNIST_ADVICE}."
+        ) from error
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
