@@ -161,8 +161,8 @@ def unpack(archive: Path, folder: Path) -> Path:
     except (tarfile.TarError, EOFError, zlib.error, DataCorrupt) as error:
         reason = str(error).replace(str(scratch), "it").partition(";")[0].rstrip(".")
         raise DataCorrupt(
-            f"Expected {archive} to be CIFAR-10's binary archive, found one that is truncated or wrong ({reason}): it was "
-            f"set aside as {set_aside(archive).name}; `tito data get cifar10` fetches a new one."
+            f"Expected {archive} to be CIFAR-10's binary archive, found one that is truncated or wrong ({reason}): "
+            f"it was set aside as {set_aside(archive).name}; `tito data get cifar10` fetches a new one."
         ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
