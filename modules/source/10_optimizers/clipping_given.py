@@ -7,6 +7,7 @@ from typing import Any
 from tinytorch.core.engine import NON_DIFFERENTIABLE, Primitive
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.parameter_groups import collect
+from tinytorch.given.tensor_ops import quiet
 
 #| face nn.utils: clip_grad_value_
 
@@ -25,7 +26,7 @@ def clamp_all_kernel(xp, tensors, *, limit):
     return tensors
 
 
-SCALE_ = Primitive("scale_", scale_kernel, mutates=("tensors",))
+SCALE_ = Primitive("scale_", quiet(scale_kernel), mutates=("tensors",))
 CLAMP_ALL_ = Primitive("clamp_all_", clamp_all_kernel, mutates=("tensors",))
 NON_DIFFERENTIABLE.update({"scale_", "clamp_all_"})
 

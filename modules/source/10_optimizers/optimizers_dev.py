@@ -74,6 +74,7 @@ from tinytorch.core.autograd import no_grad
 from tinytorch.core.engine import NON_DIFFERENTIABLE, Primitive, ShapeError, bind
 from tinytorch.core.tensor import Tensor, zeros_like
 from tinytorch.given.parameter_groups import OptimizerError, ParameterGroups
+from tinytorch.given.tensor_ops import quiet
 
 NON_DIFFERENTIABLE.update({"sgd_step", "rmsprop_step", "adam_step", "total_norm"})
 
@@ -126,7 +127,7 @@ def sgd_step_kernel(xp, params, grads, buffers, *, lr, momentum, dampening, weig
     ### END SOLUTION
 
 
-SGD_STEP = Primitive("sgd_step", sgd_step_kernel, mutates=("params", "buffers"))
+SGD_STEP = Primitive("sgd_step", quiet(sgd_step_kernel), mutates=("params", "buffers"))
 
 # %% [markdown]
 """
@@ -212,7 +213,7 @@ def rmsprop_step_kernel(xp, params, grads, square_avgs, grad_avgs, buffers, *, l
     ### END SOLUTION
 
 
-RMSPROP_STEP = Primitive("rmsprop_step", rmsprop_step_kernel, mutates=("params", "square_avgs", "grad_avgs", "buffers"))
+RMSPROP_STEP = Primitive("rmsprop_step", quiet(rmsprop_step_kernel), mutates=("params", "square_avgs", "grad_avgs", "buffers"))
 
 # %% [markdown]
 """
@@ -299,7 +300,7 @@ def adam_step_kernel(
     ### END SOLUTION
 
 
-ADAM_STEP = Primitive("adam_step", adam_step_kernel, mutates=("params", "exp_avgs", "exp_avg_sqs", "max_exp_avg_sqs"))
+ADAM_STEP = Primitive("adam_step", quiet(adam_step_kernel), mutates=("params", "exp_avgs", "exp_avg_sqs", "max_exp_avg_sqs"))
 
 # %% [markdown]
 """
@@ -692,7 +693,7 @@ def total_norm_kernel(xp, tensors, *, norm_type):
     ### END SOLUTION
 
 
-TOTAL_NORM = Primitive("total_norm", total_norm_kernel)
+TOTAL_NORM = Primitive("total_norm", quiet(total_norm_kernel))
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):

@@ -1,7 +1,7 @@
 """What every optimizer has beside its step: parameter groups, checked settings, and a state that can be saved.
 
-A *group* is a dict: the list under "params", and one value for each setting (lr, momentum, …). Groups let the bias learn
-at another rate than the weights. `state` maps each parameter to what is remembered about it (momentum, averages).
+A *group* is a dict: the list under "params", and one value for each setting (lr, momentum, …). Groups let a bias learn
+at another rate than a weight. `state` maps each parameter to what is remembered about it (momentum, averages).
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class ParameterGroups:
         return {"state": {position[id(p)]: dict(s) for p, s in self.state.items() if s}, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take settings and state from the `state_dict()` of an optimizer of the same kind, parameters of the same shapes."""
+        """Take settings and state from the `state_dict()` of an optimizer of the same kind and the same shapes."""
         name = type(self).__name__
         if not isinstance(state_dict, dict) or set(state_dict) != {"state", "param_groups"}:
             raise OptimizerError(f"{name}: expected a state with 'state' and 'param_groups', found {state_dict!r:.60}.")

@@ -89,10 +89,21 @@ class OneCycleLR(LRScheduler):
     interval = "step"
 
     def __init__(
-        self, optimizer: Any, max_lr: Any, total_steps: int | None = None, epochs: int | None = None,
-        steps_per_epoch: int | None = None, pct_start: float = 0.3, anneal_strategy: str = "cos",
-        cycle_momentum: bool = True, base_momentum: float = 0.85, max_momentum: float = 0.95, div_factor: float = 25.0,
-        final_div_factor: float = 1e4, three_phase: bool = False, last_epoch: int = -1,
+        self,
+        optimizer: Any,
+        max_lr: Any,
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: float = 0.85,
+        max_momentum: float = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+        last_epoch: int = -1,
     ):
         self.total_steps = _length(total_steps, epochs, steps_per_epoch)
         if anneal_strategy not in ("cos", "linear"):
@@ -121,8 +132,11 @@ class OneCycleLR(LRScheduler):
         rise = self.pct_start * self.total_steps - 1
         if not self.three_phase:
             return [Phase(rise, (start, high), (top, low)), Phase(last, (high, lowest), (low, top))]
-        return [Phase(rise, (start, high), (top, low)), Phase(2 * rise, (high, start), (low, top)),
-                Phase(last, (start, lowest), (top, top))]
+        return [
+            Phase(rise, (start, high), (top, low)),
+            Phase(2 * rise, (high, start), (low, top)),
+            Phase(last, (start, lowest), (top, top)),
+        ]
 
     def get_lr(self) -> list[float]:
         """Return the rate of each group; on the way, set its momentum (SGD, RMSprop) or first beta (Adam)."""
@@ -143,7 +157,7 @@ class OneCycleLR(LRScheduler):
         return rates
 
     def anneal(self, start: float, end: float, fraction: float) -> float:
-        """Return the value at `fraction` (0 to 1) of the way from start to end: along a half cosine wave, or straight."""
+        """Return the value at `fraction` (0 to 1) of the way from start to end: on half a cosine wave, or straight."""
         if self.anneal_strategy == "linear":
             return start + (end - start) * fraction
         return end + (start - end) / 2 * (1 + math.cos(math.pi * fraction))

@@ -1,7 +1,8 @@
 """Binary cross-entropy: the loss of yes-or-no questions, for any number of them at once.
 
-With σ(x) = 1/(1 + e**-x) the loss of a logit x and a target y is -y·log σ(x) - (1-y)·log(1 - σ(x)). For x = -200 the first
-logarithm is of zero. With softplus(x) = log(1 + e**x) we have -log σ(x) = softplus(-x), and the loss is (1-y)·x + softplus(-x).
+With σ(x) = 1/(1 + e**-x) the loss of a logit x and a target y is -y·log σ(x) - (1-y)·log(1 - σ(x)). For x = -200 the
+first logarithm is of zero. With softplus(x) = log(1 + e**x) we have -log σ(x) = softplus(-x), and the loss is
+(1-y)·x + softplus(-x).
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ VJPS["softplus"] = Rule(lambda g, s: g * s.x.sigmoid(), saves=("x",))
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | float | None = None
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | float | None = None,
 ) -> Tensor:
     """Return the binary cross-entropy of logits and targets from 0 to 1, of the same shape.
 

@@ -1,7 +1,7 @@
 """Callbacks: what can be hooked into a training run without touching the Trainer.
 
-A callback may stop the run with `trainer.stop(reason)`. If it remembers something that a resumed run needs, it says so in
-`state_dict`. Callbacks are called in the order in which they were given, those with a higher `order` later.
+A callback may stop the run with `trainer.stop(reason)`. If it remembers something that a resumed run needs, it says so
+in `state_dict`. Callbacks are called in the order in which they were given, those with a higher `order` later.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Callback:
 class Monitor:
     """Remembers the best value of one metric.
 
-    name: the metric; None takes "validation_loss", or "train_loss" without validation. mode: "min" or "max"; None: "max" if
-    the name speaks of accuracy, else "min". min_delta: by how much a value must be better to count.
+    name: the metric; None: "validation_loss", or "train_loss" without validation. mode: "min" or "max"; None: "max"
+    if the name speaks of accuracy, else "min". min_delta: by how much a value must be better to count.
     """
 
     def __init__(self, name: str | None, mode: str | None = None, min_delta: float = 0.0):
@@ -69,7 +69,9 @@ class Monitor:
         """Take the metrics of an epoch; return whether they are the best so far."""
         name = self.name or ("validation_loss" if "validation_loss" in metrics else "train_loss")
         if name not in metrics:
-            raise TrainingError(f"Expected the metric {name!r} to monitor, found only {', '.join(metrics)}. Is there a validation loader?")
+            raise TrainingError(
+                f"Expected the metric {name!r} to monitor, found {', '.join(metrics)}. Is there a validation loader?"
+            )
         value, mode = metrics[name], self.mode or ("max" if "accuracy" in name else "min")
         better = value > self.best + self.min_delta if mode == "max" else value < self.best - self.min_delta
         if better or math.isnan(self.best):
@@ -85,7 +87,12 @@ class EarlyStopping(Callback):
     """
 
     def __init__(
-        self, monitor: str | None = None, patience: int = 5, min_delta: float = 0.0, mode: str | None = None, restore_best: bool = False
+        self,
+        monitor: str | None = None,
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: str | None = None,
+        restore_best: bool = False,
     ):
         if patience < 1:
             raise TrainingError(f"EarlyStopping: expected patience >= 1, found {patience!r}.")
@@ -162,12 +169,18 @@ class ProgressBar(Callback):
         total = trainer.batches or trainer.batch
         done = round(self.width * trainer.batch / total)
         bar = "█" * done + "░" * (self.width - done)
-        self._write(f"\r{self._epoch(trainer.epoch + 1, trainer)} {bar} {trainer.batch}/{total}  loss {metrics['loss']:.4f}")
+        self._write(
+            f"\r{self._epoch(trainer.epoch + 1, trainer)} {bar} {trainer.batch}/{total}  loss {metrics['loss']:.4f}"
+        )
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, float]) -> None:
         """Write the line that stays."""
         shown = {k: v for k, v in metrics.items() if k not in ("lr", "seconds")}
-        self._line(self._epoch(trainer.epoch, trainer) + "".join(f"  {k} {v:.4f}" for k, v in shown.items()) + f"  {metrics['seconds']:.1f} s")
+        self._line(
+            self._epoch(trainer.epoch, trainer)
+            + "".join(f"  {k} {v:.4f}" for k, v in shown.items())
+            + f"  {metrics['seconds']:.1f} s"
+        )
 
     def on_warning(self, trainer: Any, message: str) -> None:
         """Write the warning on a line of its own."""

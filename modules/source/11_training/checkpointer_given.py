@@ -20,11 +20,15 @@ class Checkpointer(Callback):
     A file is replaced only when the new one is whole; Ctrl-C in the middle leaves the old one.
     """
 
-    order = 10      # after the others, so that what they remember of this epoch is saved with it
+    order = 10  # after the others, so that what they remember of this epoch is saved with it
 
     def __init__(
-        self, folder: str | os.PathLike, every_epochs: int | None = 1, every_steps: int | None = None,
-        monitor: str | None = None, mode: str | None = None,
+        self,
+        folder: str | os.PathLike,
+        every_epochs: int | None = 1,
+        every_steps: int | None = None,
+        monitor: str | None = None,
+        mode: str | None = None,
     ):
         for name, value in (("every_epochs", every_epochs), ("every_steps", every_steps)):
             if value is not None and value < 1:
@@ -46,7 +50,9 @@ class Checkpointer(Callback):
         """Make the folder; a place that cannot be written to shows before the first step, not after an hour."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not os.access(self.folder, os.W_OK):
-            raise TrainingError(f"Checkpointer: expected a folder that can be written to, found {self.folder}. Choose another.")
+            raise TrainingError(
+                f"Checkpointer: expected a folder that can be written to, found {self.folder}. Choose another."
+            )
 
     def on_step_end(self, trainer: Any, metrics: dict[str, float]) -> None:
         """Write `last` every so many steps."""

@@ -1,7 +1,7 @@
 """Is the training healthy? NaN and infinite losses, gradients that explode or vanish, and a loss that does not move.
 
-What cannot go on raises TrainingError before the optimizer steps, so the weights stay as they were. What is only suspicious
-is said once, as a sentence with something to try.
+What cannot go on raises TrainingError before the optimizer steps, so the weights stay as they were. What is only
+suspicious is said once, as a sentence with something to try.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Health:
         if norm <= self.explosion * max(usual, self.tiny):
             return ""
         return self._once(
-            "exploding", f"The gradient norm jumped to {norm:.3g}, {norm / max(usual, self.tiny):,.0f} times the usual "
+            "exploding",
+            f"The gradient norm jumped to {norm:.3g}, {norm / max(usual, self.tiny):,.0f} times the usual "
             f"{usual:.3g}: lower the learning rate, or clip it with clip_norm={5 * max(usual, self.tiny):.1g}.",
         )
 
@@ -69,8 +70,10 @@ class Health:
         if self.small_in_a_row < 20:
             return ""
         return self._once(
-            "vanishing", f"The gradient norm has been below {self.tiny:g} for 20 steps (now {norm:.3g}) with a loss of {loss:.4g}: "
-            "nothing is learnt. Look for dead ReLUs or saturated sigmoids; try normalisation layers and another initialisation.",
+            "vanishing",
+            f"The gradient norm has been below {self.tiny:g} for 20 steps (now {norm:.3g}) with a loss of {loss:.4g}: "
+            "nothing is learnt. Look for dead ReLUs or saturated sigmoids; try normalisation layers or another "
+            "initialisation.",
         )
 
     def _stuck(self, loss: float) -> str:
@@ -85,8 +88,9 @@ class Health:
             self.said.add("stuck")
             return ""
         return self._once(
-            "stuck", f"The loss has not moved in {2 * self.window} steps ({before:.4g} then, {now:.4g} now): try a learning rate ten "
-            "times smaller and ten times larger, and check that inputs are normalised and labels belong to their inputs.",
+            "stuck",
+            f"The loss has not moved in {2 * self.window} steps ({before:.4g} then, {now:.4g} now): try learning rates "
+            "ten times smaller and larger, and check that inputs are normalised and that labels fit them.",
         )
 
     def _once(self, kind: str, message: str) -> str:
@@ -106,8 +110,11 @@ def _cause(model: Any, batches: list) -> str:
         return "the batch itself holds NaN or inf. Clean the data."
     for name, parameter in model.named_parameters():
         if not _finite(parameter):
-            return f"the parameter {name} holds NaN or inf since an earlier step. Restart from a checkpoint, with a lower learning rate."
-    return "data and weights are finite, so the forward pass overflowed. Lower the learning rate, or clip with clip_norm=1.0."
+            return (
+                f"the parameter {name} holds NaN or inf since an earlier step. Resume from a checkpoint, with a lower "
+                "learning rate."
+            )
+    return "data and weights are finite, so the forward pass overflowed. Lower the learning rate, or set clip_norm=1.0."
 
 
 def _first_bad_gradient(model: Any) -> str:

@@ -18,13 +18,19 @@ class LossError(TinyTorchError, ValueError):
 
 
 def check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
-    """Refuse an input and a target that differ in shape: (N,) against (N, 1) would broadcast to (N, N), and learn nonsense."""
+    """Refuse an input and a target that differ in shape: (N,) against (N, 1) would broadcast to (N, N), quietly."""
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
         raise DTypeError(f"{name}: expected two tensors, found {type(input).__name__} and {type(target).__name__}.")
     if input.shape != target.shape:
         same = input.numel() == target.numel()
-        hint = "They hold equally many numbers: reshape one of them." if same else "Is a batch cut short, or the last layer too wide?"
-        raise ShapeError(f"{name}: expected input and target of the same shape, found {input.shape} and {target.shape}. {hint}")
+        hint = (
+            "They hold equally many numbers: reshape one of them."
+            if same
+            else "Is a batch cut short, or the last layer too wide?"
+        )
+        raise ShapeError(
+            f"{name}: expected input and target of the same shape, found {input.shape} and {target.shape}. {hint}"
+        )
 
 
 def check_reduction(reduction: str) -> str:
@@ -47,31 +53,35 @@ def check_class_targets(target: Any, classes: int, ignore_index: int) -> None:
     if target.size == 0:
         return
     low, high = int(target.min()), int(target.max())
-    if 0 <= low and high < classes:
+    if low >= 0 and high < classes:
         return
     wrong = (target != ignore_index) & ((target < 0) | (target >= classes))
     if wrong.any():
         place = int(wrong.argmax())
         raise IndexingError(
-            f"cross_entropy: expected classes from 0 to {classes - 1}, for logits of {classes} classes, found {int(target[place])} at "
-            f"position {place}. Do labels start at 1, or is the last layer too narrow?"
+            f"cross_entropy: expected classes from 0 to {classes - 1}, as the logits have {classes}, found "
+            f"{int(target[place])} at position {place}. Do labels start at 1, or is the last layer too narrow?"
         )
 
 
 def class_rows(input: Tensor, target: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
-    """Return logits as rows (N, classes) and class numbers as (N,), from (classes,), (N, classes) or (N, classes, d1, …)."""
+    """Return logits as (N, classes) and class numbers as (N,), from (classes,), (N, classes) or (N, classes, d1, …)."""
     if not 0.0 <= label_smoothing <= 1.0:
         raise LossError(f"cross_entropy: expected label_smoothing from 0 to 1, found {label_smoothing!r}.")
     if input.ndim == 0 or input.dtype.kind != "f":
-        raise ShapeError(f"cross_entropy: expected floating logits with a class axis, found {input.dtype} {input.shape}.")
+        raise ShapeError(
+            f"cross_entropy: expected floating logits with a class axis, found {input.dtype} {input.shape}."
+        )
     expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
     if target.shape != expected:
         raise ShapeError(
-            f"cross_entropy: for logits {input.shape} expected class numbers {expected} or probabilities {input.shape}, found "
-            f"{target.dtype} {target.shape}. Logits have one number for each class, targets one for each sample."
+            f"cross_entropy: for logits {input.shape} expected classes {expected} or probabilities {input.shape}, "
+            f"found {target.dtype} {target.shape}. Logits have one number for each class, targets one for each sample."
         )
     if target.dtype.kind not in "iu":
-        raise DTypeError(f"cross_entropy: expected integer class numbers, found {target.dtype}. Convert them: target.long().")
+        raise DTypeError(
+            f"cross_entropy: expected integer class numbers, found {target.dtype}. Convert them: target.long()."
+        )
     if input.ndim == 1:
         return input.reshape(1, -1), target.reshape(1)
     if input.ndim > 2:
@@ -84,8 +94,10 @@ def mean_of(value: Any, total: Any) -> Any:
     return value / value.dtype.type(total) if total else value * math.nan
 
 
-def soft_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float) -> Tensor:
-    """Return the cross-entropy of logits and probabilities of the same shape, as plain operations: differentiable in both."""
+def soft_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
+) -> Tensor:
+    """Return the cross-entropy of logits and probabilities, in plain operations: differentiable in both."""
     dim = 1 if input.ndim > 1 else 0
     wanted = target * (1 - smoothing) + smoothing / input.shape[dim]
     if weight is not None:

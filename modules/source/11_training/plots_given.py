@@ -15,14 +15,16 @@ from tinytorch.given.diagnostics import TrainingError
 
 
 def plot_training_history(history: dict[str, list[float]], path: str | os.PathLike = "training_history.png") -> Path:
-    """Draw losses, accuracies and the learning rate over the epochs; write them to `path` (.png, .pdf, .svg) and return it.
+    """Draw losses, accuracies and the learning rate by epoch; write them to `path` (.png, .pdf, .svg) and return it.
 
     history: what `Trainer.fit` returns.
     """
     panels = [(part, [k for k in history if k.endswith(part)]) for part in ("loss", "accuracy", "lr")]
     panels = [(part, keys) for part, keys in panels if keys]
     if not panels:
-        raise TrainingError(f"plot_training_history: expected losses in the history, found {sorted(history) or 'nothing'}.")
+        raise TrainingError(
+            f"plot_training_history: expected losses in the history, found {sorted(history) or 'nothing'}."
+        )
     figure = _figure(4.5 * len(panels), 3.5)
     for number, (part, keys) in enumerate(panels, 1):
         axes = figure.add_subplot(1, len(panels), number)
@@ -57,7 +59,15 @@ def plot_confusion_matrix(
     axes.set(xlabel="predicted", ylabel="true")
     for i in ticks:
         for j in ticks:
-            axes.text(j, i, str(int(matrix[i, j])), ha="center", va="center", fontsize=7, color="white" if share[i, j] > 0.5 else "black")
+            axes.text(
+                j,
+                i,
+                str(int(matrix[i, j])),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if share[i, j] > 0.5 else "black",
+            )
     return _write(figure, path)
 
 

@@ -45,7 +45,7 @@ def text_confusion_matrix(matrix: Any, names: Sequence[str] | None = None) -> st
     matrix = np.asarray(matrix)
     names = [str(n) for n in (names if names is not None else range(len(matrix)))]
     left, cell = max(len(n) for n in names), max(5, len(str(int(matrix.max(initial=0)))) + 1)
-    lines = [" " * left + "  " + "".join(f"{name[:cell - 1]:>{cell}}" for name in names) + "  correct"]
+    lines = [" " * left + "  " + "".join(f"{name[: cell - 1]:>{cell}}" for name in names) + "  correct"]
     for number, (name, row) in enumerate(zip(names, matrix, strict=True)):
         total = int(row.sum())
         share = f"{row[number] / total:8.1%}" if total else "       –"

@@ -10,16 +10,16 @@
 """
 # Module 11: Training, or how to stop anywhere
 
-You have everything: tensors, layers, data, gradients, optimizers. What is missing is the loop that drives them, and the number that it
-drives down.
+You have everything: tensors, layers, data, gradients, optimizers. What is missing is the loop that drives them, and the number that it drives
+down.
 
-A training run is long. Machines are switched off, sessions time out, somebody presses Ctrl-C. So the question of today is not only *does
-the loss fall?* It is: **if I stop this run at any batch and take it up tomorrow, will it end at exactly the same weights?** To the last
-bit? Only then have you understood what a training run consists of.
+A training run is long. Machines are switched off, sessions time out, somebody presses Ctrl-C. So the question of today is not only *does the loss
+fall?* It is: **if I stop this run at any batch and take it up tomorrow, will it end at exactly the same weights?** To the last bit? Only then
+have you understood what a training run consists of.
 
 **You bring:** Module (04), DataLoader (08), backward (09), optimizers and schedulers (10). **You leave with:** the losses, `accuracy`,
-`evaluate_model`, `compute_confusion_matrix` and a `Trainer`. **Capability:** *Can I train a network, stop it anywhere, and resume as if
-nothing had happened?*
+`evaluate_model`, `compute_confusion_matrix` and a `Trainer`. **Capability:** *Can I train a network, stop it anywhere, and resume as if nothing
+had happened?*
 """
 
 # %% nbgrader={"grade": false, "grade_id": "training-workbench", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -34,17 +34,17 @@ r"""
 
 **Mean squared error** for numbers: $\frac1n \sum_i (x_i - y_i)^2$. It is what maximum likelihood gives if errors are normally distributed.
 
-**Cross-entropy** for classes. A network puts out *logits* $x_c$, any real numbers. Softmax makes them probabilities, $p_c = e^{x_c} /
-\sum_k e^{x_k}$. The loss is the surprise at the right answer $y$:
+**Cross-entropy** for classes. A network puts out *logits* $x_c$, any real numbers. Softmax makes them probabilities, $p_c = e^{x_c} / \sum_k
+e^{x_k}$. The loss is the surprise at the right answer $y$:
 
 $$ L = -\log p_y = \log \sum_k e^{x_k} - x_y \qquad\qquad \frac{\partial L}{\partial x_c} = p_c - [c = y] $$
 
-The gradient is as simple as it gets: *predicted minus true*. But $e^{x}$ overflows in float32 at $x = 89$. So take the maximum $m$ out
-first: $\log \sum_k e^{x_k} = m + \log \sum_k e^{x_k - m}$. Now the largest term is $e^0$.
+The gradient is as simple as it gets: *predicted minus true*. But $e^{x}$ overflows in float32 at $x = 89$. So take the maximum $m$ out first:
+$\log \sum_k e^{x_k} = m + \log \sum_k e^{x_k - m}$. Now the largest term is $e^0$.
 
-More generally let $q_c$ be the *wanted* distribution: 1 at the right class and 0 elsewhere, or a softer one. Then $L = \sum_c
-q_c\,(\text{lse} - x_c)$ and the gradient is $\big(\sum_k q_k\big)\, p_c - q_c$. With **label smoothing** $s$ (Szegedy et al., 2016) the
-wanted distribution is $(1-s)\,[c = y] + s/C$: never be entirely sure. With **class weights** $w_c$ each $q_c$ is multiplied by $w_c$.
+More generally let $q_c$ be the *wanted* distribution: 1 at the right class and 0 elsewhere, or a softer one. Then $L = \sum_c q_c\,(\text{lse} -
+x_c)$ and the gradient is $\big(\sum_k q_k\big)\, p_c - q_c$. With **label smoothing** $s$ (Szegedy et al., 2016) the wanted distribution is
+$(1-s)\,[c = y] + s/C$: never be entirely sure. With **class weights** $w_c$ each $q_c$ is multiplied by $w_c$.
 
 For yes-or-no questions there is **binary cross-entropy**; it is given, with the same trick (`binary_loss_given.py`).
 """
@@ -56,8 +56,7 @@ For yes-or-no questions there is **binary cross-entropy**; it is given, with the
 ### Mean squared error, and the mistake it invites
 
 Predictions of shape (N, 1), targets of shape (N,). NumPy subtracts them without a word: the result is N × N, every prediction against every
-target. The loss falls a little, the network learns the mean, and you search for days. `check_same_shape` is given and refuses it; call it
-first.
+target. The loss falls a little, the network learns the mean, and you search for days. `check_same_shape` is given and refuses it; call it first.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "training-mse", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -69,14 +68,15 @@ import time
 import numpy as np
 
 from tinytorch.core.autograd import no_grad
-from tinytorch.core.engine import DEFAULT_GENERATOR, VJPS, Primitive, Rule, bind
+from tinytorch.core.engine import VJPS, Primitive, Rule, bind
 from tinytorch.core.layers import Module
 from tinytorch.core.optimizers import clip_grad_norm_
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.loss_support import (
     Loss, check_class_targets, check_reduction, check_same_shape, class_rows, mean_of, reduce, soft_cross_entropy,
 )
-from tinytorch.given.training_loop import TrainingLoop, targets_of
+from tinytorch.given.tensor_ops import quiet
+from tinytorch.given.training_loop import TrainingLoop, averages, targets_of
 
 
 def mse_loss(input, target, reduction="mean"):
@@ -118,9 +118,9 @@ def test_mse_loss():
 """
 ### Cross-entropy: what do we want?
 
-First the wanted distribution q, one row for each sample. `target` holds class numbers. Rows whose target is `ignore_index` (padding in a
-text) are all zeros: they want nothing, so they cost nothing. The second value is what a mean divides by: how many samples count, each by
-the weight of its class.
+First the wanted distribution q, one row for each sample. `target` holds class numbers. Rows whose target is `ignore_index` (padding in a text)
+are all zeros: they want nothing, so they cost nothing. The second value is what a mean divides by: how many samples count, each by the weight of
+its class.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "training-wanted", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -164,16 +164,16 @@ def test_wanted_distribution():
         case = f"wanted_distribution(smoothing={smoothing}, weight={w})"
         assert np.allclose(q, expected), f"{case}: expected {expected}, got {q.tolist()}"
         assert total == expected_total, f"{case}: a mean divides by {expected_total}, got {total}"
-    q, _ = wanted_distribution(np, target, None, 3, np.float32, ignore_index=0, label_smoothing=0.0)
+    q, _ = wanted_distribution(np, np.array([1, 2, 0]), None, 3, np.float32, ignore_index=0, label_smoothing=0.0)
     assert q.dtype == np.float32 and q[2].tolist() == [0, 0, 0], f"wanted_distribution: ignore_index may be any class, got {q[2]}"
 
 # %% [markdown]
 """
 ### Cross-entropy: the primitive and its gradient
 
-The loss is one primitive, not a chain of six, for two reasons: it is stable, and its gradient needs only the logits and one number for each
-row (`logsumexp`, the *residual* output) instead of six saved arrays. The gradient is a primitive as well, so that a faster kernel can
-replace it later; `decompose` says what it is in Tensors, and so second derivatives work.
+The loss is one primitive, not a chain of six, for two reasons: it is stable, and its gradient needs only the logits and one number for each row
+(`logsumexp`, the *residual* output) instead of six saved arrays. The gradient is a primitive as well, so that a faster kernel can replace it
+later; `decompose` says what it is in Tensors, and so second derivatives work.
 
     loss of a row      Σ_c q_c · (logsumexp - x_c)
     gradient of a row  (Σ_c q_c) · p - q        with p = exp(x - logsumexp)
@@ -227,8 +227,7 @@ def cross_entropy_grad_kernel(xp, g, logits, target, weight, logsumexp, *, ignor
 """
 ### Test: values, gradient, no overflow
 
-The judges: the formula in float64, finite differences (`gradcheck`, module 09) over all settings, and logits of 1000, where a naive exp is
-inf.
+The judges: the formula in float64, finite differences (`gradcheck`, module 09) over all settings, and logits of 1000, where a naive exp is inf.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-training-cross-entropy", "locked": true, "points": 16, "schema_version": 3, "solution": false, "task": false}
@@ -265,8 +264,8 @@ def test_cross_entropy_kernels():
 """
 ### The function and the classes, given
 
-`cross_entropy` brings the class axis to the end, or takes *probabilities* as targets (then it is a chain of Tensor operations,
-differentiable in both). The classes keep the settings: `nn.CrossEntropyLoss(label_smoothing=0.1)`.
+`cross_entropy` brings the class axis to the end, or takes *probabilities* as targets (then it is a chain of Tensor operations, differentiable in
+both). The classes keep the settings: `nn.CrossEntropyLoss(label_smoothing=0.1)`.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "training-losses", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -283,8 +282,8 @@ def cross_entropy_grad_in_tensors(g, logits, target, weight, logsumexp, *, ignor
     return (Tensor(q.sum(axis=1, keepdims=True)) * logits.softmax(1) - Tensor(q)) * scale
 
 
-CROSS_ENTROPY = Primitive("cross_entropy", cross_entropy_kernel, residuals=("logsumexp",))
-CROSS_ENTROPY_GRAD = Primitive("cross_entropy_grad", cross_entropy_grad_kernel, decompose=cross_entropy_grad_in_tensors)
+CROSS_ENTROPY = Primitive("cross_entropy", quiet(cross_entropy_kernel), residuals=("logsumexp",))
+CROSS_ENTROPY_GRAD = Primitive("cross_entropy_grad", quiet(cross_entropy_grad_kernel), decompose=cross_entropy_grad_in_tensors)
 VJPS["cross_entropy"] = Rule(
     lambda g, s, **settings: bind(CROSS_ENTROPY_GRAD, g, s.logits, s.target, s.weight, s.logsumexp, **settings),
     saves=("logits", "target", "weight", "logsumexp"),
@@ -321,9 +320,9 @@ class CrossEntropyLoss(Loss):
 """
 ### Metrics: accuracy and evaluation
 
-The loss is for the optimizer; people want to know how often the network is right. Two traps when you evaluate a whole data set: the last
-batch is shorter, so the mean of the batches' means is *not* the mean; and a network left in training mode drops neurons and changes its
-running statistics while you only wanted to look.
+The loss is for the optimizer; people want to know how often the network is right. Two traps when you evaluate a whole data set: the last batch is
+shorter, so the mean of the batches' means is *not* the mean; and a network left in training mode drops neurons and changes its running statistics
+while you only wanted to look.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "training-evaluate", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -353,19 +352,13 @@ def accuracy(outputs, targets):
     ### END SOLUTION
 
 
-def averages(sums):
-    """Return {"loss", "accuracy"} from sums of loss, right predictions and targets; without an accuracy if it is not defined."""
-    found = {"loss": sums["loss"] / sums["count"], "accuracy": sums["correct"] / sums["count"]}
-    return {name: value for name, value in found.items() if name == "loss" or not math.isnan(value)}
-
-
 def evaluate_model(model, loader, loss=cross_entropy):
     """Return {"loss": mean loss, "accuracy": share of right predictions} of a model over all batches of a loader.
 
     TASK: evaluation mode, no recording, sums weighted by the number of targets; put the mode back, also after an error.
     APPROACH: 1. remember `model.training`, call `model.eval()`. 2. try, with no_grad(): for each batch `inputs, targets = targets_of(batch)`;
         n = targets.numel(); add n times the loss, count_correct and n to sums with the keys "loss", "correct", "count".
-        3. finally `model.train(before)`. 4. `averages(sums)`.
+        3. finally `model.train(before)`. 4. `averages(sums)`, given, divides by the count.
     EXAMPLE: batches of 2 and 1 samples with losses 1.0 and 4.0 -> loss 2.0
     """
     ### BEGIN SOLUTION
@@ -388,8 +381,8 @@ def evaluate_model(model, loader, loss=cross_entropy):
 """
 ### Test: short batches, and no traces
 
-The same ten samples in batches of 3 and in one batch must give the same numbers. The model must be as it was, in its mode, and no graph may
-have been recorded.
+The same ten samples in batches of 3 and in one batch must give the same numbers. The model must be as it was, in its mode, and no graph may have
+been recorded.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-training-evaluate", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}
@@ -429,8 +422,8 @@ def test_evaluate_model():
 """
 ### Which classes are confused?
 
-Row i, column j: how many samples of class i were taken for class j. The diagonal is what went right. Ships for planes, cats for dogs: the
-matrix says where to look. The trick to count pairs: number them `i · C + j`, count each number with `np.bincount`, and reshape.
+Row i, column j: how many samples of class i were taken for class j. The diagonal is what went right. Ships for planes, cats for dogs: the matrix
+says where to look. The trick to count pairs: number them `i · C + j`, count each number with `np.bincount`, and reshape.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "training-confusion", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -497,13 +490,12 @@ def test_confusion_matrix():
 A Trainer is a loop with a memory. The frame is given in `training_loop_given.py`: `fit`, counters, callbacks, Ctrl-C, files. You write what
 counts, in four pieces. First the step.
 
-A *window* is a list of micro-batches that together make one optimizer step. Usually it holds one. With `accumulate=4` it holds four:
-gradients add up over four backward passes, then one step. So a machine with little memory trains as if with a batch four times as large.
-*As if* must be exact, though: the loss is a mean over targets, so each micro-batch counts by its share of the targets, also the short one
-at the end.
+A *window* is a list of micro-batches that together make one optimizer step. Usually it holds one. With `accumulate=4` it holds four: gradients
+add up over four backward passes, then one step. So a machine with little memory trains as if with a batch four times as large. *As if* must be
+exact, though: the loss is a mean over targets, so each micro-batch counts by its share of the targets, also the short one at the end.
 
-The order inside a step matters: forget old gradients, accumulate, clip, look whether all is well (`inspect` raises on NaN **before** the
-weights are spoilt), step.
+The order inside a step matters: forget old gradients, accumulate, clip, look whether all is well (`inspect` raises on NaN **before** the weights
+are spoilt), step.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "training-step", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -581,9 +573,9 @@ def test_train_step():
     assert abs(loss - expected) < 1e-6 and correct == right, f"Trainer.train_step: three micro-batches have the loss {expected:.5f}, got {loss:.5f}"
     gap = np.abs(pieces.model.weight.detach().numpy() - whole.model.weight.detach().numpy()).max()
     assert gap < 1e-6, f"Trainer.train_step: weigh each micro-batch by its share of the targets; weights differ by {gap:.5f}"
-    again = whole.grad_norm
+    before = whole.grad_norm
     whole.train_step([(x, y)])
-    assert whole.grad_norm < again, "Trainer.train_step: forget the gradients of the step before: zero_grad"
+    assert whole.grad_norm < before, "Trainer.train_step: forget the gradients of the step before: zero_grad"
     clipped, x, y = small_trainer(clip_norm=0.01)
     clipped.train_step([(x, y)])
     moved = np.sqrt(sum(((p.detach().numpy() - s) ** 2).sum() for p, s in zip(clipped.model.parameters(), (start, 0), strict=True)))
@@ -601,12 +593,12 @@ def test_train_step():
 """
 ### The epoch
 
-Collect batches into windows, take a step for each full one, and a last step for what is left over. `self.remaining(loader)` yields the
-batches of this epoch that are not done yet. `self.advance(window, loader)` calls your train_step and does the bookkeeping: counters, the
-loader's position, the scheduler, callbacks.
+Collect batches into windows, take a step for each full one, and a last step for what is left over. `self.remaining(loader)` yields the batches of
+this epoch that are not done yet. `self.advance(window, loader)` calls your train_step and does the bookkeeping: counters, the loader's position,
+the scheduler, callbacks.
 
-A stop may be asked for at any time (Ctrl-C, a time budget). It is granted **between steps only**: in the middle of a window gradients are
-half gathered, and nothing that could be saved would be exact.
+A stop may be asked for at any time (Ctrl-C, a time budget). It is granted **between steps only**: in the middle of a window gradients are half
+gathered, and nothing that could be saved would be exact.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "training-epoch", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -709,8 +701,8 @@ Now the question of the module. Think before you read on: which numbers decide h
 | history | the curves begin in the middle |
 | callbacks | early stopping forgets how long it has waited |
 
-Each of them is a few plain numbers or tensors, so each fits into `state_dict()`. If one is missing the run still works, and ends at
-slightly different weights. Nobody notices. Except a test that compares bits.
+Each of them is a few plain numbers or tensors, so each fits into `state_dict()`. If one is missing the run still works, and ends at slightly
+different weights. Nobody notices. Except a test that compares bits.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "training-resume", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -720,8 +712,8 @@ class Trainer(Trainer):
         """Return everything that the rest of the run depends on, as nested dicts of tensors, numbers and strings.
 
         TASK: one entry for each row of the table.
-        APPROACH: keys "model", "optimizer", "scheduler" (None without one), "generator" (`DEFAULT_GENERATOR.get_state()`), "loader"
-            (`self.loader_state`), "progress" (`self.progress()`), "history", "callbacks" (`self.callback_states()`).
+        APPROACH: keys "model", "optimizer", "scheduler" (None without one), "generator" and "loader" (self.generator_state and
+            self.loader_state, remembered after each step), "progress" (`self.progress()`), "history", "callbacks" (`self.callback_states()`).
         EXAMPLE: trainer.state_dict()["progress"]["epoch"] -> 3
         """
         ### BEGIN SOLUTION
@@ -729,7 +721,7 @@ class Trainer(Trainer):
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
-            "generator": DEFAULT_GENERATOR.get_state(),
+            "generator": self.generator_state,
             "loader": self.loader_state,
             "progress": self.progress(),
             "history": {name: list(values) for name, values in self.history.items()},
@@ -743,7 +735,7 @@ class Trainer(Trainer):
         TASK: put back each part.
         APPROACH: 1. model, optimizer and scheduler have load_state_dict. 2. from "progress" to self.epoch, self.batch, self.steps, self.sums; the
             history; `self.restore_callbacks(state["callbacks"])`. 3. generator and loader must be set when fit begins, not now: put them into
-            `self.to_restore`, under the keys "generator" and "loader"; self.loader_state is the latter too.
+            `self.to_restore` under these keys, and into self.generator_state and self.loader_state.
         EXAMPLE: trainer.load("last.safetensors"); trainer.fit(loader, epochs=10)
         """
         ### BEGIN SOLUTION
@@ -755,7 +747,7 @@ class Trainer(Trainer):
         self.epoch, self.batch, self.steps = progress["epoch"], progress["batch"], progress["steps"]
         self.sums, self.history = dict(progress["sums"]), {name: list(values) for name, values in state["history"].items()}
         self.restore_callbacks(state["callbacks"])
-        self.loader_state = state["loader"]
+        self.generator_state, self.loader_state = state["generator"], state["loader"]
         self.to_restore = {"generator": state["generator"], "loader": state["loader"]}
         ### END SOLUTION
 
@@ -768,7 +760,7 @@ middle of an epoch, saved to a file, and taken up by new objects with other seed
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-training-resume", "locked": true, "points": 13, "schema_version": 3, "solution": false, "task": false}
-def make_run(seed, callbacks=(), samples=50):
+def make_run(seed, callbacks=(), samples=50, cycle=True):
     """Return a Trainer of a small network with dropout, and its loader, all from one seed."""
     from tinytorch import manual_seed
     from tinytorch.nn import Dropout, Linear, Sequential, Tanh
@@ -782,13 +774,12 @@ def make_run(seed, callbacks=(), samples=50):
     model = Sequential(Linear(2, 16), Tanh(), Dropout(0.2), Linear(16, 2))
     loader = DataLoader(data, batch_size=8, shuffle=True)
     optimizer = AdamW(model.parameters(), lr=0.02)
-    scheduler = OneCycleLR(optimizer, max_lr=0.05, total_steps=4 * len(loader))
+    scheduler = OneCycleLR(optimizer, max_lr=0.05, total_steps=4 * len(loader)) if cycle else None
     return Trainer(model, optimizer, CrossEntropyLoss(), scheduler, callbacks, clip_norm=1.0), loader
 
 
 def test_resume():
     import tempfile
-    from pathlib import Path
 
     from tinytorch.training import Callback, EarlyStopping
 
@@ -803,8 +794,8 @@ def test_resume():
     first.fit(loader, epochs=4)
     second, loader = make_run(2, [EarlyStopping(patience=9)])
     with tempfile.TemporaryDirectory() as folder:
-        first.save(Path(folder) / "run.safetensors")
-        second.load(Path(folder) / "run.safetensors")
+        first.save(f"{folder}/run.safetensors")
+        second.load(f"{folder}/run.safetensors")
     assert (second.epoch, second.batch, second.steps) == (1, 3, 10), f"Trainer.load_state_dict: stopped at (1, 3, 10), got {second.progress()}"
     make_run(7)                                              # somebody draws random numbers in between
     second.fit(loader, epochs=4)
@@ -812,8 +803,8 @@ def test_resume():
         same = np.array_equal(p.numpy(), whole.model.state_dict()[name].numpy())
         assert same, f"Trainer.state_dict, load_state_dict: {name} differs from the uninterrupted run; which row of the table is missing?"
     for name in ("train_loss", "train_accuracy", "lr"):
-        same = second.history[name] == whole.history[name]
-        assert same, f"Trainer.load_state_dict: the history of {name} differs: {second.history[name]} against {whole.history[name]}"
+        found, expected = second.history[name], whole.history[name]
+        assert found == expected, f"Trainer.load_state_dict: the history of {name} is {found}, without interruption {expected}"
     waited = [c.waited for t in (whole, second) for c in t.callbacks]
     assert waited[0] == waited[1], f"Trainer.load_state_dict: callbacks must continue too, early stopping waited {waited}"
 
@@ -821,9 +812,9 @@ def test_resume():
 """
 ## Systems analysis: where do time and memory go?
 
-1. **Where is the time?** Forward, backward, the optimizer, the loader: which share of a step does each take? Guess first. (The rule of
-   thumb for dense networks: backward costs twice as much as forward.)
-2. **Accumulation.** A batch of 512 at once, or 8 times 64: what happens to the peak of memory, and to the time?
+1. **Where is the time?** Forward, backward, the optimizer, the loader: which share of a step does each take? Guess first. (The rule of thumb for
+   dense networks: backward costs twice as much as forward.)
+2. **Accumulation.** A batch of 2048 at once, or 8 times 256: what happens to the peak of memory, and to the time?
 3. **Numbers.** How large may logits be before a naive cross-entropy in float32 fails, and what does yours say there?
 """
 
@@ -832,13 +823,13 @@ def analyze_step():
     """Print the share of each part of a training step, and the peak memory with and without accumulation."""
     from tinytorch.nn import Linear, ReLU, Sequential
     from tinytorch.optim import SGD
-    from tinytorch.utils import MemoryMeter, format_bytes
+    from tinytorch.utils import MemoryMeter, format_bytes, measure_time
 
     rng = np.random.default_rng(0)
-    x, y = Tensor(rng.normal(size=(512, 256)).astype("float32")), Tensor(rng.integers(0, 10, 512))
-    model = Sequential(Linear(256, 1024), ReLU(), Linear(1024, 1024), ReLU(), Linear(1024, 10))
+    x, y = Tensor(rng.normal(size=(2048, 256)).astype("float32")), Tensor(rng.integers(0, 10, 2048))
+    model = Sequential(Linear(256, 512), ReLU(), Linear(512, 512), ReLU(), Linear(512, 10))
     optimizer = SGD(model.parameters(), lr=0.01, momentum=0.9)
-    spent = {"forward": 0.0, "backward": 0.0, "optimizer": 0.0}
+    spent = np.zeros(3)
     for _ in range(5):
         optimizer.zero_grad()
         marks = [time.perf_counter()]
@@ -847,20 +838,17 @@ def analyze_step():
         loss.backward()
         marks.append(time.perf_counter())
         optimizer.step()
-        marks.append(time.perf_counter())
-        for name, begin, end in zip(spent, marks, marks[1:], strict=False):
-            spent[name] += end - begin
-    print("  ".join(f"{name} {value / sum(spent.values()):.0%}" for name, value in spent.items()))
+        spent += np.diff([*marks, time.perf_counter()])
+    forward, backward, step = spent / spent.sum()
+    print(f"forward {forward:.0%}  backward {backward:.0%}  optimizer {step:.0%}")
     trainer = Trainer(model, optimizer, cross_entropy)
     for pieces in (1, 8):
-        size = 512 // pieces
-        window = [(x[i : i + size], y[i : i + size]) for i in range(0, 512, size)]
-        trainer.train_step(window)
+        size = 2048 // pieces
+        window = [(x[i : i + size], y[i : i + size]) for i in range(0, 2048, size)]
         with MemoryMeter() as meter:
-            started = time.perf_counter()
             trainer.train_step(window)
-            seconds = time.perf_counter() - started
-        print(f"  {pieces} × {size:>3} samples: peak {format_bytes(meter.peak)}, {seconds * 1000:.0f} ms")
+        timing = measure_time(trainer.train_step, window, repeats=3)
+        print(f"  {pieces} × {size:>4} samples: peak {format_bytes(meter.peak)}, {timing}")
 
 
 def analyze_overflow():
@@ -868,14 +856,13 @@ def analyze_overflow():
     for size in (10.0, 80.0, 90.0, 1000.0):
         logits = np.float32([[size, 0.0]])
         with np.errstate(all="ignore"):
-            p = np.exp(logits) / np.exp(logits).sum()
-            naive = -np.log(p[0, 1])
+            naive = -np.log(np.exp(logits) / np.exp(logits).sum())[0, 1]
         print(f"  logits ({size:g}, 0), class 1: naive {naive:g}, yours {cross_entropy(Tensor(logits), Tensor([1])).item():g}")
 
 # %% [markdown]
 """
-Accumulation trades memory for time: activations exist for one micro-batch only, gradients and optimizer state are as large as ever. The
-small batches are a little slower, since each pass over the weights serves fewer samples.
+Accumulation trades memory for time: activations exist for one micro-batch only, gradients and optimizer state are as large as ever. The small
+batches are a little slower, since each pass over the weights serves fewer samples.
 
 ## Integration: a whole run
 
@@ -887,10 +874,9 @@ def demonstrate_training():
     """Train a small network on points in the plane, and draw the loss and the confusion matrix as text."""
     from tinytorch.given.text_plots import text_confusion_matrix, text_curve
 
-    trainer, loader = make_run(5, samples=300)
-    trainer.scheduler = None
-    history = trainer.fit(loader, loader, epochs=20)
-    print(text_curve(history["train_loss"], height=6, label="training loss over 20 epochs"))
+    trainer, loader = make_run(5, samples=300, cycle=False)
+    history = trainer.fit(loader, loader, epochs=30)
+    print(text_curve(history["train_loss"], height=6, label="training loss over 30 epochs"))
     print(text_confusion_matrix(compute_confusion_matrix(trainer.model, loader), ["unequal", "equal"]))
     print(f"accuracy {history['validation_accuracy'][-1]:.1%}")
 
@@ -898,14 +884,14 @@ def demonstrate_training():
 """
 ## Production context
 
-**PyTorch** leaves the loop to you. **Lightning** and **Hugging Face's Trainer** are its best-known frames: callbacks, accumulation,
-clipping, checkpoints, as here. Exact resumption in the middle of an epoch was added to both late, because the data loader could not tell
-its position; `torchdata` now has a StatefulDataLoader. **Keras** has `fit` and callbacks since 2015; our names follow it.
+**PyTorch** leaves the loop to you. **Lightning** and **Hugging Face's Trainer** are its best-known frames: callbacks, accumulation, clipping,
+checkpoints, as here. Exact resumption in the middle of an epoch came late to both, because the data loader could not tell its position. **Keras**
+has `fit` and callbacks since 2015.
 
-Large runs save every few minutes, since on ten thousand GPUs something fails every few hours (Llama 3's report counts 419 failures in 54
-days). They write *asynchronously*: copy to host memory, go on training, write in the background. And they are happy with *statistically*
-the same run: bitwise equality across thousands of GPUs costs speed, because sums must be taken in a fixed order. Yours is bitwise equal for
-the same seed, backend and number of threads.
+Large runs save every few minutes, since among ten thousand GPUs something fails every few hours (Llama 3's report counts 419 unexpected failures
+in 54 days). They write *asynchronously*: copy to host memory, go on, write in the background. And they are content with *statistically* the same
+run: equal bits across thousands of GPUs cost speed, as sums must be taken in a fixed order. Yours is bitwise equal for the same seed, backend and
+number of threads.
 
 PyTorch's `torch.save` pickles; loading such a file can run code. We write safetensors: names, shapes, bytes.
 """
@@ -914,27 +900,21 @@ PyTorch's `torch.save` pickles; loading such a file can run code. We write safet
 """
 ## Comprehensive test
 
-A run on points that a line cannot separate: the network must get almost all of them right. Then three things that happen in practice: a run
-that stops early because it no longer improves, one that is interrupted by Ctrl-C (a real signal), and a learning rate that is far too
-large.
+A run on points that a line cannot separate: the network must get almost all of them right. Then two things that happen in practice: Ctrl-C (a
+real signal), and a learning rate that is far too large.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-training-module", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 def test_module():
     import signal
 
-    from tinytorch.training import Callback, EarlyStopping, TrainingError
+    from tinytorch.training import Callback, TrainingError
 
-    trainer, loader = make_run(4, samples=200)
-    trainer.scheduler = None
+    trainer, loader = make_run(4, samples=200, cycle=False)
     trainer.fit(loader, loader, epochs=30)
     found = evaluate_model(trainer.model, loader)["accuracy"]
     assert found > 0.95, f"test_module: 30 epochs must reach 95 % on these points, got {found:.1%}"
     assert len(trainer.history["lr"]) == 30, "test_module: the history has a value for each epoch"
-
-    early, loader = make_run(4, [EarlyStopping("train_loss", patience=2, min_delta=100.0)])
-    early.fit(loader, epochs=4)
-    assert early.epoch == 3, f"test_module: without improvement by 100, patience 2 stops after epoch 3, got {early.epoch}"
 
     class PressCtrlC(Callback):
         def on_step_end(self, trainer, metrics):
@@ -945,15 +925,14 @@ def test_module():
     pressed.fit(loader, epochs=2)
     assert pressed.interrupted and pressed.batch == 3, f"test_module: Ctrl-C must stop behind step 3, got {pressed.progress()}"
 
-    wild, loader = make_run(4)
-    wild.scheduler, wild.clip_norm = None, None
-    wild.optimizer.param_groups[0]["lr"] = 1e38
+    wild, loader = make_run(4, cycle=False)
+    wild.optimizer.param_groups[0]["lr"] = 1e30
     try:
         wild.fit(loader, epochs=3)
     except TrainingError as error:
         assert "learning rate" in str(error), f"test_module: the error must say what to try, got {error}"
     else:
-        raise AssertionError("test_module: a learning rate of 1e38 must end in a TrainingError")
+        raise AssertionError("test_module: a learning rate of 1e30 must end in a TrainingError")
 
 # %%
 if __name__ == "__main__":
@@ -974,50 +953,47 @@ if __name__ == "__main__":
 """
 ## 🤔 ML Systems Thinking: Interactive Questions
 
-**1.** Your `train_step` weighs each micro-batch by its share of the targets, then adds. Show with two micro-batches of 3 and 1 samples that
-the plain mean of their two gradients is not the gradient of the mean over all four samples. Which layer of module 06 breaks the equality
-even with your weights, and why?
+**1.** Your `train_step` weighs each micro-batch by its share of the targets, then adds. Show with two micro-batches of 3 and 1 samples that the
+plain mean of their two gradients is not the gradient of the mean over all four samples. Which layer of module 06 breaks the equality even with
+your weights, and why?
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "training-q1", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 """
 (Model answer.) The mean of means gives the single sample the weight 1/2 instead of 1/4; the shares 3/4 and 1/4 repair it (2 points). Batch
-normalisation takes its mean and variance over each micro-batch, so the network itself is another function for small batches; no weighting
-of gradients undoes that (2).
+normalisation takes its mean and variance over each micro-batch, so the network itself is another function for small batches; no weighting of
+gradients undoes that (2).
 """
 
 # %% [markdown]
 """
-**2.** `load_state_dict` puts the generator's state into `to_restore` instead of setting it at once. Describe two lines that a user may
-write between `load` and `fit` after which a run would otherwise end at other weights. Would a test that compares final *accuracies* have
-found it?
+**2.** `load_state_dict` puts the generator's state into `to_restore` instead of setting it at once. Describe two lines that a user may write
+between `load` and `fit` after which a run would otherwise end at other weights. Would a test that compares final *accuracies* have found it?
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "training-q2", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 """
-(Model answer.) Anything that draws: building another model or a shuffling loader, tinytorch.randn, a dropout forward in training mode (2
-points). No: accuracy would change by noise only, within the spread between seeds; only bits show it (1).
+(Model answer.) Anything that draws: building another model or a shuffling loader, tinytorch.randn, a dropout forward in training mode (2 points).
+No: accuracy would change by noise only, within the spread between seeds; only bits show it (1).
 """
 
 # %% [markdown]
 """
-**3.** A run of ten hours dies at a random moment. A checkpoint takes 4 seconds to write and training stands still meanwhile. Write the
-expected lost time for one checkpoint every T seconds with a failure once in 10 hours, and find the best T. How does writing in the
-background change it?
+**3.** A run of ten hours dies at a random moment. A checkpoint takes 4 seconds to write and training stands still meanwhile. Write the expected
+lost time for one checkpoint every T seconds with a failure once in 10 hours, and find the best T. How does writing in the background change it?
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "training-q3", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 """
-(Model answer.) Per second: 4/T for writing, T/2 lost per failure, so 4/T + T/(2·36000) (1 point); the minimum is at T = sqrt(2·4·36000) =
-537 s, about 9 minutes (1). In the background the first term nearly vanishes: save much more often, down to the time of copying the state
-(1).
+(Model answer.) Per second: 4/T for writing, T/2 lost per failure, so 4/T + T/(2·36000) (1 point); the minimum is at T = sqrt(2·4·36000) = 537 s,
+about 9 minutes (1). In the background the first term nearly vanishes: save much more often, down to the time of copying the state (1).
 """
 
 # %% [markdown]
 """
 ## 🎯 MODULE SUMMARY: Training
 
-Your losses are stable at any logit, your accumulation is exact, and your Trainer can be stopped at any step and resumed to the same bit,
-because you know the eight things that a run depends on. With this, the main path of the course is complete: what you built trains a CNN on
-real images. Next: `tito module complete training`, then `tito train cifar10`.
+Your losses are stable at any logit, your accumulation is exact, and your Trainer can be stopped at any step and resumed to the same bit, because
+you know the eight things that a run depends on. With this, the main path of the course is complete: what you built trains a CNN on real images.
+Next: `tito module complete training`, then `tito train cifar10`.
 """
