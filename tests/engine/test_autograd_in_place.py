@@ -170,3 +170,12 @@ def test_leaf_view_taken_under_no_grad_is_data():
     with no_grad():
         x[0].fill_(3.0)
     assert x.tolist() == [3.0, 2.0]
+
+
+def test_second_output_changed_in_place():
+    x = leaf(3.0, 1.0)
+    parts = x.reshape(2, 1)
+    values = parts.max(0)[0]
+    values.mul_(2.0)
+    (values * 5.0).sum().backward()
+    assert x.grad.tolist() == [10.0, 0.0]

@@ -98,14 +98,14 @@ class Autograd(Watcher):
         needed = False
         for x in inputs:
             if isinstance(x, TensorBase):
-                if x._epoch != x._storage.epoch and note is None:
+                if x._memory is not None and x._memory.epoch != x._epoch and note is None:
                     check_history(x, primitive)
                 ### BEGIN SOLUTION
                 if x._requires_grad:
                     needed = True
         if not needed:
             return
-        rule = find_rule(primitive)
+        rule = VJPS.get(primitive.name) or find_rule(primitive)
         if rule is None:
             return
         saved = keep(rule, primitive, inputs, outputs) if rule.saves or len(inputs) != len(primitive.inputs) else ()

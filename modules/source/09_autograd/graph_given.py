@@ -33,19 +33,19 @@ class Node:
         edges: list[tuple | None] = []
         for x in inputs:
             if isinstance(x, TensorBase) and x._requires_grad:
-                edges.append((x, 0) if x._node is None else (x._node, x._index))
+                made_by = x._node
+                edges.append((x, 0) if made_by is None else (made_by, x._index))
             else:
                 edges.append(None)
         self.edges, self.backward, self.saved = edges, backward, saved
         self.primitive, self.params, self.rule, self.label = primitive, params, rule, label
         self.hooks = self.retained = None
-        metas = []
-        for index, output in enumerate(outputs):
+        self.metas = metas = []
+        for output in outputs:
             dtype = output._array.dtype
-            metas.append((output._array.shape, dtype))
             if dtype.kind == "f":
-                output._requires_grad, output._node, output._index = True, self, index
-        self.metas = metas
+                output._requires_grad, output._node, output._index = True, self, len(metas)
+            metas.append((output._array.shape, dtype))
 
     @property
     def name(self) -> str:
