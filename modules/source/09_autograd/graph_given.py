@@ -41,10 +41,12 @@ class Node:
         self.primitive, self.params, self.rule, self.label = primitive, params, rule, label
         self.hooks = self.retained = None
         self.metas = metas = []
-        for output in outputs:
+        for index, output in enumerate(outputs):
             dtype = output._array.dtype
             if dtype.kind == "f":
-                output._requires_grad, output._node, output._index = True, self, len(metas)
+                output._requires_grad, output._node = True, self
+                if output._index != index:             # rarely; storing it always would cost more than looking
+                    output._index = index
             metas.append((output._array.shape, dtype))
 
     @property
