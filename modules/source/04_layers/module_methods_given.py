@@ -151,7 +151,6 @@ class ModuleRegistry:
 class ModuleMethods(ModuleRegistry):
     """Calling, walking, converting and showing a module."""
 
-    forward: Callable
     named_modules: Callable
     named_members: Callable
     train: Callable
@@ -169,6 +168,10 @@ class ModuleMethods(ModuleRegistry):
             changed = hook(self, args, output)
             output = output if changed is None else changed
         return output
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; a subclass overrides it."""
+        raise NotImplementedError(f"{type(self).__name__}: expected a method forward, found none. Write it.")
 
     def register_forward_pre_hook(self, hook: Callable) -> RemovableHandle:
         """Call `hook(module, args)` before each forward; what it returns, if not None, replaces the arguments."""
