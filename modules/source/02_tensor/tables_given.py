@@ -15,6 +15,7 @@ PRIMITIVES: dict[str, "Primitive"] = {}     # name -> the one Primitive of that 
 VJPS: dict[str, "Rule"] = {}                # name -> gradient rule (module 09 for 01-08; later modules bring their own)
 SERVICES: dict[str, Callable] = {}          # what arrives with a part of the course: "bind" (02), "backward" (09) …
 NON_DIFFERENTIABLE: set[str] = set()        # names of the primitives that have no gradient, by decision
+BROADCASTING: set[str] = set()              # names of those whose inputs broadcast: autograd sums their gradients back
 SETTINGS: dict[str, Any] = {"backend": None}    # None: every backend with a row in KERNELS may serve; else that one
 
 

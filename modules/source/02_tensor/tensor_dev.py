@@ -102,7 +102,7 @@ from tinytorch.given.random import DEFAULT_GENERATOR, Generator, random_normal, 
 from tinytorch.given.scope import SCOPE, WATCHERS, Watcher, overlay, phase, watchers
 from tinytorch.given.storage import TensorBase, wrap
 from tinytorch.given.tables import (
-    FUSIONS, KERNELS, NON_DIFFERENTIABLE, PRIMITIVES, SERVICES, SETTINGS, VJPS, Kernel, Primitive, Rule, choose_kernel, primitive,
+    BROADCASTING, FUSIONS, KERNELS, NON_DIFFERENTIABLE, PRIMITIVES, SERVICES, SETTINGS, VJPS, Kernel, Primitive, Rule, choose_kernel, primitive,
     service,
 )
 
@@ -191,7 +191,8 @@ Now the door itself. Every operation of your framework, forward and backward, to
 these lines:
 
 1. **Who watches?** Without a scope the process's `WATCHERS`, else the scope's own.
-2. **Unpack.** Tensors become arrays. Numbers, None and plain arrays pass as they are. A list of tensors becomes a list of arrays.
+2. **Unpack.** Tensors become arrays. Numbers, None and plain arrays pass as they are. A list of tensors becomes a list of arrays. Some
+   watchers (autograd) only care for operations on *tracked* tensors: those that require a gradient or share memory with others.
 3. **Look before**, if somebody must see the old values: `look_before` is given, and returns one note for each watcher.
 4. **Promote.** Operands meet in one dtype, as in PyTorch. `promote_operands(mode, arrays)` is given.
 5. **Run the kernel.** `primitive.rows` are the fast ones in KERNELS; `choose_kernel(primitive, arrays, params)` is given and returns (backend,
@@ -209,8 +210,8 @@ def bind(primitive, *inputs, **params):
     Returns the output tensor, or the tuple of visible outputs if there are several.
 
     TASK: steps 2, 4 and 5 above; the others are written.
-    APPROACH: 1. walk over `inputs` and fill `arrays`: `x._array` of a tensor, which you also keep in `tensor`; of a list a list,
-        its tensors unpacked; anything else as it is. 2. `arrays = promote_operands(primitive.promote, arrays)`, if the primitive
+    APPROACH: 1. walk over `inputs` and fill `arrays`: of a tensor `x._array`; also keep it in `tensor`, and set `tracked` if
+        `x._requires_grad or x._memory is not None`. Of a list (always tracked) a list, its tensors unpacked. Anything else as it is. 2. `arrays = promote_operands(primitive.promote, arrays)`, if the primitive
         has such a mode. 3. `backend, kernel = choose_kernel(...)`; most primitives have no rows: spare those the call, it is
         ("numpy", primitive.kernel). 4. `result = kernel(np, *arrays, **params)`.
     EXAMPLE: bind(ADD, x, 2.0) -> a Tensor
@@ -221,13 +222,16 @@ def bind(primitive, *inputs, **params):
         fused = fuse_or_defer(primitive, inputs, params, watching)
         if fused is not None:
             return fused
-    tensor, arrays = None, []
+    tensor, tracked, arrays = None, False, []
     ### BEGIN SOLUTION
     for x in inputs:
         if isinstance(x, TensorBase):
             tensor = x
+            if x._requires_grad or x._memory is not None:
+                tracked = True
             x = x._array
         elif isinstance(x, list):
+            tracked = True
             tensor = next((t for t in x if isinstance(t, TensorBase)), tensor)
             x = [t._array if isinstance(t, TensorBase) else t for t in x]
         arrays.append(x)
@@ -246,10 +250,13 @@ def bind(primitive, *inputs, **params):
     except KERNEL_ERRORS as error:
         raise_kernel_failure(primitive.name, arrays, params, error)
     outputs = (wrap(tensor._result, result),) if primitive.fresh else wrap_outputs(primitive, inputs, tensor, result)
-    if watching.after:
-        now = "forward" if scope is None else scope.phase
-        for position, after in enumerate(watching.after):
-            after(primitive, inputs, params, outputs, backend, now, notes[position] if notes else None)
+    now = "forward" if scope is None else scope.phase
+    if notes is None:
+        for after in watching.after if tracked else watching.after_untracked:
+            after(primitive, inputs, params, outputs, backend, now, None)
+    else:
+        for after, note in zip(watching.after, notes, strict=True):
+            after(primitive, inputs, params, outputs, backend, now, note)
     return outputs[0] if primitive.visible == 1 else outputs[: primitive.visible]
 
 

@@ -68,7 +68,7 @@ a gradient, nothing is recorded.
 import numpy as np
 
 from tinytorch.core.engine import (
-    NON_DIFFERENTIABLE, SERVICES, VJPS, WATCHERS, GradientError, Rule, TensorBase, Watcher, bind, overlay, primitive,
+    BROADCASTING, NON_DIFFERENTIABLE, SERVICES, VJPS, WATCHERS, GradientError, Rule, TensorBase, Watcher, bind, overlay, primitive,
 )
 from tinytorch.core.tensor import ADD, GETITEM, MATMUL, MUL, SUM, Tensor, from_array
 from tinytorch.given.graph import (
@@ -156,6 +156,7 @@ NON_DIFFERENTIABLE.update(
     ("eq", "ne", "lt", "le", "gt", "ge", "bitwise_not", "bitwise_and", "bitwise_or", "isnan", "isfinite", "all", "any",
      "argmax", "argmin", "sign", "batch_norm_stats")
 )
+BROADCASTING.update(("add", "sub", "mul", "div", "pow", "maximum", "minimum", "matmul", "where", "expand"))
 
 
 def unbroadcast(g, shape):

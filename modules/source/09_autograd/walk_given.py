@@ -6,11 +6,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from tinytorch.core.engine import SERVICES, WATCHERS, GradientError, TensorBase, overlay
+from tinytorch.core.engine import BROADCASTING, SERVICES, WATCHERS, GradientError, TensorBase, overlay
 from tinytorch.given.deferral import settle
 from tinytorch.given.graph import Node, edge_of, meta_of
-
-BROADCASTING = frozenset(("expand", "where"))     # beside those that promote dtypes and those in place
 
 
 class Walk:
@@ -178,7 +176,7 @@ class Walk:
 def _broadcasts(primitive: Any) -> bool:
     if primitive is None:
         return False
-    return primitive.promote is not None or bool(primitive.mutates) or primitive.name in BROADCASTING
+    return primitive.name in BROADCASTING or bool(primitive.mutates)
 
 
 # ---- hooks -----------------------------------------------------------------------------------------------------------------
