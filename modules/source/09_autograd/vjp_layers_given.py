@@ -20,9 +20,17 @@ def _linear_bias(g: Any, saved: Any) -> Any:
     return _rows(g).sum(0)
 
 
+def _embedding(g: Any, saved: Any, *, padding_idx: int | None = None) -> Any:
+    rows = saved.shape("weight")[0]
+    return primitive("embedding_grad")(g, saved.indices, num_embeddings=rows, padding_idx=padding_idx)
+
+
+def _embedding_grad(h: Any, saved: Any, *, num_embeddings: int, padding_idx: int | None = None) -> Any:
+    found = primitive("embedding")(h, saved.indices, padding_idx=padding_idx)
+    return found if padding_idx is None else found * (saved.indices != padding_idx).unsqueeze(-1)
+
+
 VJPS["linear"] = Rule(lambda g, s: g @ s.weight, _linear_weight, _linear_bias, saves=("x", "weight"))
 VJPS["dropout"] = Rule(lambda g, s, **settings: primitive("dropout")(g, **settings))
-VJPS["embedding"] = Rule(
-    lambda g, s: primitive("embedding_grad")(g, s.indices, num_embeddings=s.shape("weight")[0]), saves=("indices",)
-)
-VJPS["embedding_grad"] = Rule(lambda g, s, num_embeddings: primitive("embedding")(g, s.indices), saves=("indices",))
+VJPS["embedding"] = Rule(_embedding, saves=("indices",))
+VJPS["embedding_grad"] = Rule(_embedding_grad, saves=("indices",))
