@@ -16,11 +16,14 @@ from tinytorch.given.tables import Table
 class Watcher:
     """Looks on while operations run. A subclass writes `after`; the others only if it needs them.
 
+    tracked_only: True asks for operations only that have a *tracked* input: one that requires a gradient, shares memory, or is
+        an element of a list; and for every operation for which somebody looked before.
     single_operations: True asks that nothing be deferred or fused while it watches.
     before(primitive, inputs, params): called before every operation; what it returns is handed to `after` as `note`.
     before_mutation(primitive, inputs, params): the same, before operations that overwrite an input only.
     """
 
+    tracked_only = False
     single_operations = False
     before: Any = None
     before_mutation: Any = None
@@ -45,6 +48,7 @@ class WatcherTable(Table):
     def _changed(self, key: Any) -> None:
         self.active = tuple(w for w in self._rows.values() if w is not None)
         self.after = tuple(w.after for w in self.active)
+        self.after_untracked = tuple(w.after for w in self.active if not w.tracked_only)
         self.looks_before = any(w.before is not None for w in self.active)
         self.single_operations = any(w.single_operations for w in self.active)
 
