@@ -204,6 +204,38 @@ SPATIAL_CASES = {
     "layer_norm_grad": [(layer_norm_grad(part), [normal(3, 4), normal(3, 4), positive(4)]) for part in (0, 1, 2)],
 }
 
+ATTENTION = {"is_causal": False, "scale": 0.7, "dropout_p": 0.0, "seed": 0, "offset": 0}
+CAUSAL = ATTENTION | {"is_causal": True}
+DROPPING = ATTENTION | {"dropout_p": 0.3, "seed": 5}
+ALLOWED = tensor(np.array([[True, False, True, True], [False, True, True, False]]))
+
+
+def attention_grad(part, settings, name="scaled_dot_product_attention_grad"):
+    def function(g, q, k, v):
+        out = primitive("scaled_dot_product_attention")(q.detach(), k.detach(), v.detach(), None, **settings)
+        logsumexp = (q.detach() @ k.detach().mT * settings["scale"]).exp().sum(-1).log()
+        found = primitive(name)(g, q, k, v, None, out, logsumexp, **settings)
+        return found if part is None else found[part]
+
+    return function
+
+
+QKV = [normal(2, 2, 3), normal(2, 4, 3), normal(2, 4, 2)]
+ATTENTION_CASES = {
+    "scaled_dot_product_attention": [
+        (lambda q, k, v: primitive("scaled_dot_product_attention")(q, k, v, None, **ATTENTION), QKV),
+        (lambda q, k, v: primitive("scaled_dot_product_attention")(q, k, v, None, **CAUSAL), QKV),
+        (lambda q, k, v: primitive("scaled_dot_product_attention")(q, k, v, None, **DROPPING), QKV),
+        (lambda q, k, v: primitive("scaled_dot_product_attention")(q, k, v, ALLOWED, **ATTENTION), QKV),
+        (lambda q, k, v, mask: primitive("scaled_dot_product_attention")(q, k, v, mask, **ATTENTION), [*QKV, normal(2, 4)]),
+    ],
+    "scaled_dot_product_attention_grad": [(attention_grad(part, ATTENTION), [normal(2, 2, 2), *QKV]) for part in (0, 1, 2)]
+    + [(attention_grad(0, DROPPING), [normal(2, 2, 2), *QKV])],
+    "scaled_dot_product_attention_mask_grad": [
+        (attention_grad(None, ATTENTION, "scaled_dot_product_attention_mask_grad"), [normal(2, 2, 2), *QKV])
+    ],
+}
+
 TARGETS = tensor(np.array([0, 2, 1, -100]))
 CLASS_WEIGHTS = tensor(np.array([1.0, 2.0, 0.5]))
 
@@ -235,7 +267,7 @@ TRAINING_CASES = {
     ],
 }
 
-CASES = {**TENSOR_CASES, **ACTIVATION_CASES, **LAYER_CASES, **SPATIAL_CASES, **TRAINING_CASES}
+CASES = {**TENSOR_CASES, **ACTIVATION_CASES, **LAYER_CASES, **SPATIAL_CASES, **ATTENTION_CASES, **TRAINING_CASES}
 
 
 def leaves(arrays):

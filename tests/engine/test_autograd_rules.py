@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gradient_cases import CASES, leaves
+from tests.engine.gradient_cases import CASES, leaves
 
 import tinytorch
 from tinytorch import tensor

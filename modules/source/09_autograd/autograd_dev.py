@@ -79,6 +79,8 @@ from tinytorch.given.graph import (
 class Autograd(Watcher):
     """Records every operation that has an input which needs a gradient."""
 
+    tracked_only = True     # `bind` calls `after` only if some input requires a gradient or shares memory
+
     def before_mutation(self, primitive, inputs, params):
         """Before an in-place operation: check that it may be recorded, and keep the old values that its rule needs."""
         return inputs_before_mutation(primitive, inputs, params)
@@ -156,7 +158,9 @@ NON_DIFFERENTIABLE.update(
     ("eq", "ne", "lt", "le", "gt", "ge", "bitwise_not", "bitwise_and", "bitwise_or", "isnan", "isfinite", "all", "any",
      "argmax", "argmin", "sign", "batch_norm_stats")
 )
-BROADCASTING.update(("add", "sub", "mul", "div", "pow", "maximum", "minimum", "matmul", "where", "expand"))
+BROADCASTING.update(
+    ("add", "sub", "mul", "div", "pow", "maximum", "minimum", "matmul", "where", "expand", "scaled_dot_product_attention")
+)
 
 
 def unbroadcast(g, shape):
@@ -660,7 +664,7 @@ the central difference falls with $\epsilon^2$, the rounding error grows with $1
 #| export
 #| face autograd: gradcheck, gradgradcheck, Function
 #| face utils.checkpoint: checkpoint
-from tinytorch.given import vjp_activations, vjp_layers, vjp_spatial  # noqa: F401  (they add rows to VJPS)
+from tinytorch.given import vjp_activations, vjp_attention, vjp_layers, vjp_spatial  # noqa: F401  (they add rows to VJPS)
 from tinytorch.given.checkpointing import checkpoint
 from tinytorch.given.custom_function import Function
 from tinytorch.given.grad_mode import enable_grad, no_grad
