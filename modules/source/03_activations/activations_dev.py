@@ -360,7 +360,7 @@ SILU_ = in_place(SILU)
 
 
 def silu(input, inplace=False):
-    """Return input · sigmoid(input). `inplace` overwrites the input (not where its gradient is needed: that takes the input)."""
+    """Return input · sigmoid(input). `inplace` overwrites the input."""
     return bind(SILU_ if inplace else SILU, expect_tensor(input, "silu"))
 
 # %% [markdown]

@@ -66,7 +66,7 @@ class GELU(Module):
 
 
 class SiLU(Module):
-    """x · sigmoid(x). inplace: overwrite the input (not where its gradient is needed)."""
+    """x · sigmoid(x). inplace: overwrite the input."""
 
     def __init__(self, inplace: bool = False):
         super().__init__()
