@@ -148,6 +148,7 @@ def test_leaves_are_written_as_soon_as_they_are_complete():
 
 def test_only_what_needs_a_gradient_is_recorded():
     x, w = tensor([1.0, 2.0]), tensor([3.0, 4.0], requires_grad=True)
+    x[0] = 5.0                                            # a tensor that was written to is looked at more closely
     assert (x * 2).grad_fn is None, "Autograd.after: nothing here needs a gradient, nothing may be recorded"
     y = x * w
     assert y.grad_fn is not None, "Autograd.after: x * w must be recorded"
