@@ -733,8 +733,8 @@ class Trainer(Trainer):
         """Take up the run that `state` was saved from.
 
         TASK: put back each part.
-        APPROACH: 1. model, optimizer and scheduler have load_state_dict. 2. from "progress" to self.epoch, self.batch, self.steps, self.sums; the
-            history; `self.restore_callbacks(state["callbacks"])`. 3. generator and loader must be set when fit begins, not now: put them into
+        APPROACH: 1. model, optimizer and scheduler have load_state_dict. 2. `self.restore_progress` and `self.restore_callbacks`
+            take their parts; the history you copy yourself. 3. generator and loader must be set when fit begins, not now: put them into
             `self.to_restore` under these keys, and into self.generator_state and self.loader_state.
         EXAMPLE: trainer.load("last.safetensors"); trainer.fit(loader, epochs=10)
         """
@@ -743,10 +743,9 @@ class Trainer(Trainer):
         self.optimizer.load_state_dict(state["optimizer"])
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
-        progress = state["progress"]
-        self.epoch, self.batch, self.steps = progress["epoch"], progress["batch"], progress["steps"]
-        self.sums, self.history = dict(progress["sums"]), {name: list(values) for name, values in state["history"].items()}
+        self.restore_progress(state["progress"])
         self.restore_callbacks(state["callbacks"])
+        self.history = {name: list(values) for name, values in state["history"].items()}
         self.generator_state, self.loader_state = state["generator"], state["loader"]
         self.to_restore = {"generator": state["generator"], "loader": state["loader"]}
         ### END SOLUTION

@@ -78,6 +78,7 @@ class TrainingLoop:
         self.stop_reason: str | None = None
         self.interrupted = self.in_step = False
         self.grad_norm, self.health = 0.0, Health()
+        self.exhausted = False  # the loader has no more batches for this epoch
         self.skip = 0  # batches of the running epoch to pass over, once
         self.loader_state: dict | None = None  # position in the data behind the last step; None: the loader cannot tell
         self.generator_state = DEFAULT_GENERATOR.get_state()  # and the random state there
@@ -138,10 +139,13 @@ class TrainingLoop:
 
     def remaining(self, loader: Any) -> Iterator:
         """Yield the batches of this epoch that are not done; a loader that cannot skip is read from its start."""
+        if self.exhausted:
+            return
         skip, self.skip = self.skip, 0
         for number, batch in enumerate(loader):
             if number >= skip:
                 yield batch
+        self.exhausted = True
 
     def advance(self, window: list, loader: Any) -> None:
         """Take one step on the micro-batches of `window`, and count it."""
@@ -175,7 +179,7 @@ class TrainingLoop:
             self.history.setdefault(key, []).append(value)
         if self.scheduler is not None and self.scheduler_interval == "epoch":
             self.scheduler.step()
-        self.epoch, self.batch, self.sums = self.epoch + 1, 0, nothing_seen()
+        self.epoch, self.batch, self.exhausted, self.sums = self.epoch + 1, 0, False, nothing_seen()
         self.generator_state = DEFAULT_GENERATOR.get_state()
         self._call("on_epoch_end", metrics)
 
@@ -217,7 +221,13 @@ class TrainingLoop:
 
     def progress(self) -> dict[str, Any]:
         """Return the counters and the running sums."""
-        return {"epoch": self.epoch, "batch": self.batch, "steps": self.steps, "sums": dict(self.sums)}
+        counters = {name: getattr(self, name) for name in ("epoch", "batch", "steps", "exhausted")}
+        return {**counters, "sums": dict(self.sums)}
+
+    def restore_progress(self, progress: dict[str, Any]) -> None:
+        """Put counters and running sums back."""
+        for name, value in progress.items():
+            setattr(self, name, dict(value) if isinstance(value, dict) else value)
 
     def callback_states(self) -> list[list]:
         """Return [class name, state] of each callback."""
