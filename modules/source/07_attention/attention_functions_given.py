@@ -1,4 +1,4 @@
-"""Attention as a function: arguments checked, then the primitive; and its weights alone, for whoever asks to see them."""
+"""Attention as a function: arguments checked, then the primitive; its weights alone, for whoever asks to see them."""
 
 from typing import Any
 

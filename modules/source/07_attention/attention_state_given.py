@@ -121,8 +121,8 @@ class AttentionState(Module):
         features = (self.embed_dim, self.kdim, self.vdim)
         if (query.shape[-1], key.shape[-1], value.shape[-1]) != features or key.shape[:-1] != value.shape[:-1]:
             raise ShapeError(
-                f"MultiheadAttention: expected {features[0]}, {features[1]} and {features[2]} features, key and value of "
-                f"one length and batch, found {shapes}."
+                f"MultiheadAttention: expected {features[0]}, {features[1]} and {features[2]} features, "
+                f"key and value of one length and batch, found {shapes}."
             )
         batch = 0 if self.batch_first else 1
         if query.ndim == 3 and query.shape[batch] != key.shape[batch]:
