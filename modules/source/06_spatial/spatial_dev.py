@@ -52,8 +52,9 @@ $$ L_{out} = \left\lfloor \frac{L + 2p - d(k-1) - 1}{s} \right\rfloor + 1 $$
 
 $$ y = \gamma\, \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta $$
 
-The two kinds differ only in what $\mu$ and $\sigma^2$ are taken over. *Batch norm*: over all images and pixels, one pair per channel. *Layer
-norm*: over the features of one example. The first mixes examples, the second never does. That will decide where each of them is used.
+The two kinds differ only in what $\mu$ and $\sigma^2$ are taken over. *Batch norm*: over all images and pixels, one pair per channel.
+*Layer norm*: over the features of one example. The first mixes examples, the second never does. That will decide where each of them is
+used.
 """
 
 # %% [markdown]
@@ -72,19 +73,7 @@ image and its left padding.
 import numpy as np
 
 from tinytorch.core.engine import DEFAULT_GENERATOR, Primitive, ShapeError, bind, phase
-from tinytorch.given.spatial_layout import (
-    as_rows,
-    check_batch_norm,
-    column_sum,
-    from_rows,
-    image_blocks,
-    pad_images,
-    pair,
-    places,
-    reach,
-    row_blocks,
-    tap,
-)
+from tinytorch.given.spatial_layout import image_blocks, pad_images, pair, places, reach, tap
 
 
 def output_size(size, kernel_size, stride=1, padding=0, dilation=1, ceil_mode=False):
@@ -299,8 +288,8 @@ CONV2D = Primitive("conv2d", conv2d_kernel, promote="same")
 """
 ### Test: the loops are the judge
 
-The same numbers as your loops, for a plain convolution, a strided and padded one, and two groups. An error in the order of the kernel's axes shows
-as right shapes with wrong numbers.
+The same numbers as your loops, for a plain convolution, a strided and padded one, and two groups. An error in the order of the
+kernel's axes shows as right shapes with wrong numbers.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-spatial-conv2d", "locked": true, "points": 12, "schema_version": 3, "solution": false, "task": false}
@@ -333,11 +322,11 @@ def test_conv2d_kernel():
 """
 ### Conv2d: the layer
 
-The function `conv2d(input, weight, bias, stride, …)` is given (`spatial_functions_given.py`): it turns PyTorch's arguments into settings, checks
-sizes while the user can still see them, and sends CONV2D through the door.
+The function `conv2d(input, weight, bias, stride, …)` is given (`spatial_functions_given.py`): it turns PyTorch's arguments into
+settings, checks sizes while the user can still see them, and sends CONV2D through the door.
 
-The layer owns the weight and the bias. How large should they be at first? Every output is a sum of `fan_in = C / groups · kH · kW` products. With
-weights uniform in ±1/√fan_in the sum neither explodes nor vanishes. This is PyTorch's choice for both weight and bias.
+The layer owns the weight and the bias. How large should they be at first? Every output is a sum of `fan_in = C / groups · kH · kW`
+products. With weights uniform in ±1/√fan_in the sum neither explodes nor vanishes. This is PyTorch's choice for both weight and bias.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "spatial-conv2d-layer", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -395,8 +384,8 @@ class Conv2d(Module):
 """
 ### Test: the layer and its weights
 
-Shapes, the size of the first weights (their variance is bound²/3), and the forward pass. With `padding="same"` and an even kernel the extra zero
-stands behind: the window of the last pixel sees that pixel and three zeros.
+Shapes, the size of the first weights (their variance is bound²/3), and the forward pass. With `padding="same"` and an even kernel the
+extra zero stands behind: the window of the last pixel sees that pixel and three zeros.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-spatial-conv2d-layer", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
@@ -488,8 +477,9 @@ def test_max_pool2d_kernel():
 
 # %% [markdown]
 """
-**Given**, in `pooling_given.py`: average pooling, which is the same walk with a sum; the functions `max_pool2d` and `avg_pool2d`, which check
-their arguments; the layers around them; and `adaptive_avg_pool2d`, which asks for the size of the *output* and averages what it must.
+**Given**, in `pooling_given.py`: average pooling, which is the same walk with a sum; the functions `max_pool2d` and `avg_pool2d`,
+which check their arguments; the layers around them; and `adaptive_avg_pool2d`, which asks for the size of the *output* and averages
+what it must.
 """
 
 # %% [markdown]
@@ -506,6 +496,9 @@ agree in all digits that float32 has.) A squared copy of a whole activation woul
 
 # %% nbgrader={"grade": false, "grade_id": "spatial-batch-norm-stats", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
+from tinytorch.given.spatial_layout import as_rows, check_batch_norm, column_sum, from_rows, row_blocks
+
+
 def batch_norm_stats_kernel(xp, x):
     """Return mean and variance (dividing by the count, not count - 1) of each channel of x (N, C, …).
 
@@ -682,8 +675,8 @@ def test_batch_norm():
 """
 ### Given: the batch norm layers
 
-`BatchNormState` holds weight, bias, running statistics and the count of batches. The layers only call your function. Note that the running statistics are *buffers*:
-saved with the model, never trained.
+`BatchNormState` holds weight, bias, running statistics and the count of batches. The layers only call your function. Note that the
+running statistics are *buffers*: saved with the model, never trained.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "spatial-batch-norm-layers", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -715,8 +708,9 @@ class BatchNorm2d(BatchNormState):
 """
 ### Layer norm
 
-The same formula, along the other axis: every example is normalised over its own features. No batch, no running statistics, no difference between training
-and evaluation. Transformers (07) use it everywhere, because a sequence may have any length and a batch may be one sentence.
+The same formula, along the other axis: every example is normalised over its own features. No batch, no running statistics, no
+difference between training and evaluation. Transformers (07) use it everywhere, because a sequence may have any length and a batch may
+be one sentence.
 
 The kernel also returns mean and 1/σ, as **residuals**: outputs that only the gradient rule sees, so that it need not compute them again.
 """
@@ -836,15 +830,16 @@ def analyze_network():
 
 # %% [markdown]
 """
-The convolutions hold nearly all of the arithmetic, yet batch norm, ReLU and pooling take a good part of the time: they compute almost nothing and wait for
-memory. Measured on a machine with two cores, batch 128: a whole training step of this network takes about 0.16 s with the kernels of today, of which the three
-convolutions and their gradients are two thirds. Module 13 makes the convolutions three times as fast and lets normalisation, ReLU and
-pooling share one pass over memory.
+The convolutions hold nearly all of the arithmetic, yet batch norm, ReLU and pooling take a good part of the time: they compute almost
+nothing and wait for memory. Measured on a machine with two cores, batch 128: a whole training step of this network, backward included,
+takes about 0.16 s with the kernels of today; the three convolutions and their gradients are half of it. Module 13 makes the convolutions
+three times as fast and lets normalisation, ReLU and pooling share one pass over memory.
 
 ## Integration: a small CNN
 
-Three times *convolution, batch norm, ReLU, pooling*: the image shrinks, the number of channels grows. What is left is a vector of features for a linear layer. A
-convolution before a batch norm needs no bias: the mean is subtracted anyway. This is the network that you will train on CIFAR-10 in module 11.
+Three times *convolution, batch norm, ReLU, pooling*: the image shrinks, the number of channels grows. What is left is a vector of
+features for a linear layer. A convolution before a batch norm needs no bias: the mean is subtracted anyway. This is the network that
+you will train on CIFAR-10 in module 11.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "spatial-small-cnn", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -882,20 +877,22 @@ class SmallCNN(Module):
 """
 ## Production context
 
-**PyTorch** on a CPU hands a convolution to oneDNN, which keeps images in blocked channel orders of its own and picks one of several algorithms; on a GPU cuDNN
-does the same. `memory_format=torch.channels_last` is our layout. **Winograd's** algorithm computes a 3×3 convolution with less than half of the multiplications;
-you will write it in module 13. **TensorFlow** and **JAX** use channels-last shapes openly; PyTorch hides them behind strides, and so do we.
+**PyTorch** on a CPU hands a convolution to oneDNN, which keeps images in blocked channel orders of its own and picks one of several
+algorithms; on a GPU cuDNN does the same. `memory_format=torch.channels_last` is our layout. **Winograd's** algorithm computes a 3×3
+convolution with less than half of the multiplications; you will write it in module 13. **TensorFlow** and **JAX** use channels-last
+shapes openly; PyTorch hides them behind strides, and so do we.
 
-Batch norm is the one layer that mixes examples. So it needs care in distributed training (*synchronised* batch norm), it is folded into the weights
-of the convolution for serving, and it is the reason why a forgotten `model.eval()` is among the most frequent bugs in the field.
+Batch norm is the one layer that mixes examples. So it needs care in distributed training (*synchronised* batch norm), it is folded
+into the weights of the convolution for serving, and it is the reason why a forgotten `model.eval()` is among the most frequent bugs in
+the field.
 """
 
 # %% [markdown]
 """
 ## Comprehensive test
 
-A network with weights set by hand that finds a cross anywhere in an image. It uses convolution, normalisation with running statistics, max pooling and adaptive pooling.
-The second part checks the small CNN with every batch size that a last batch may have.
+A network with weights set by hand that finds a cross anywhere in an image. It uses convolution, normalisation with running statistics,
+max pooling and adaptive pooling. The second part checks the small CNN with every batch size that a last batch may have.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-spatial-module", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
@@ -947,45 +944,48 @@ if __name__ == "__main__":
 
 # %% [markdown]
 """
-**1.** Your `im2col` copies every pixel up to nine times, and is still hundreds of times faster than `conv2d_loops`, which copies nothing. Explain with the numbers that
-`analyze_loops` and `analyze_memory` printed. For which kernel size does im2col copy nothing more than once?
+**1.** Your `im2col` copies every pixel up to nine times, and is still hundreds of times faster than `conv2d_loops`, which copies
+nothing. Explain with the numbers that `analyze_loops` and `analyze_memory` printed. For which kernel size does im2col copy nothing
+more than once?
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "spatial-q1", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 """
-(Model answer.) The loops pay Python's and NumPy's overhead of microseconds for 72 products each (2 points). The copy is a few long memory runs, and it buys one matrix
-product that uses vector units and cache blocking (2). A 1×1 kernel with stride 1: the matrix is then the image itself (1).
+(Model answer.) The loops pay Python's and NumPy's overhead of microseconds for 72 products each (2 points). The copy is a few long
+memory runs, and it buys one matrix product that uses vector units and cache blocking (2). A 1×1 kernel with stride 1: the matrix is
+then the image itself (1).
 """
 
 # %% [markdown]
 """
-**2.** Why does `batch_norm` use the unbiased variance for the running value and the biased one for the batch? And what happens to the running values when a training step
-runs with a batch of 2 after thousands with 128? Propose a remedy.
+**2.** Why does `batch_norm` use the unbiased variance for the running value and the biased one for the batch? And what happens to the
+running values when a training step runs with a batch of 2 after thousands with 128? Propose a remedy.
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "spatial-q2", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 """
-(Model answer.) The batch is normalised to variance exactly 1, so its own variance counts; the running value estimates that of all data, for which count - 1 is unbiased (2 points).
-The small batch moves the running values as far as a large one, with much more noise (2). Drop the last short batch, weight momentum by batch size, or use a
-smaller momentum (1).
+(Model answer.) The batch is normalised to variance exactly 1, so its own variance counts; the running value estimates that of all
+data, for which count - 1 is unbiased (2 points). The small batch moves the running values as far as a large one, with much more noise
+(2). Drop the last short batch, weight momentum by batch size, or use a smaller momentum (1).
 """
 
 # %% [markdown]
 """
-**3.** A batch of one image at prediction time, in a model where somebody forgot `eval()`. Say for `BatchNorm2d`, `BatchNorm1d` and `LayerNorm` what your code does, and which of the
-three failures is the most dangerous.
+**3.** A batch of one image at prediction time, in a model where somebody forgot `eval()`. Say for `BatchNorm2d`, `BatchNorm1d` and
+`LayerNorm` what your code does, and which of the three failures is the most dangerous.
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "spatial-q3", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 """
-(Model answer.) BatchNorm1d raises: one value per channel has no variance (1 point). BatchNorm2d normalises the image by its own pixels and moves the running statistics (2).
-LayerNorm is right in both modes (1). The silent one, BatchNorm2d, is the dangerous one (1).
+(Model answer.) BatchNorm1d raises: one value per channel has no variance (1 point). BatchNorm2d normalises the image by its own pixels
+and moves the running statistics (2). LayerNorm is right in both modes (1). The silent one, BatchNorm2d, is the dangerous one (1).
 """
 
 # %% [markdown]
 """
 ## 🎯 MODULE SUMMARY: Spatial layers
 
-You wrote a convolution as loops and as one matrix product, pooling as a walk through the places of a window, and two normalisations that differ in one axis. You chose a memory
-layout and measured what it is worth. Next: `tito module complete spatial`, then module 07, where the window no longer has a fixed place: attention.
+You wrote a convolution as loops and as one matrix product, pooling as a walk through the places of a window, and two normalisations
+that differ in one axis. You chose a memory layout and measured what it is worth. Next: `tito module complete spatial`, then module 07,
+where the window no longer has a fixed place: attention.
 """

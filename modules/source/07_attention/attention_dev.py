@@ -14,9 +14,10 @@
 """
 # Module 07: Attention, or letting every word look at every other
 
-A convolution looks through a window of fixed size. In "the cat that the dogs chased **was** tired" the verb must find *cat*, six words back; in
-another sentence it may be sixty. Attention has no window. Every position asks a question, every position offers a key, and the answer is
-a mean of values, weighted by how well question and key agree. Where to look is *computed*, from the data, anew for every sentence.
+A convolution looks through a window of fixed size. In "the cat that the dogs chased **was** tired" the verb must find *cat*, six words
+back; in another sentence it may be sixty. Attention has no window. Every position asks a question, every position offers a key, and
+the answer is a mean of values, weighted by how well question and key agree. Where to look is *computed*, from the data, anew for every
+sentence.
 
 Today you build that mean so that it does not overflow, learn to forbid looks (at the future, at padding), run several of them side by
 side, tell positions apart, and stack it all into the block that large language models are made of.
@@ -36,24 +37,24 @@ modules_before("07_attention")
 r"""
 ## Mathematical background
 
-Queries $Q$ (L, E), keys $K$ (S, E), values $V$ (S, E'). The **scores** are all products of a query with a key; a softmax over the keys turns them into
-weights; the result is the weighted mean of the values (Vaswani et al., 2017):
+Queries $Q$ (L, E), keys $K$ (S, E), values $V$ (S, E'). The **scores** are all products of a query with a key; a softmax over the keys
+turns them into weights; the result is the weighted mean of the values (Vaswani et al., 2017):
 
 $$ \mathrm{attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt{E}} + M\right) V $$
 
 Why $\sqrt{E}$? If the numbers in q and k have variance 1, their product over E features has variance E. Without the division a softmax over
 64 features sees scores of ±8, puts nearly all weight on one key, and its gradient vanishes.
 
-**Masks.** $M$ is 0 where a query may look and $-\infty$ where it may not: $e^{-\infty} = 0$, so a forbidden key gets exactly no weight.
-*Causal*: query i sees the keys 0 … i, so that a model that predicts the next word cannot read it. *Padding*: the filled-up ends of short sentences
-are not words.
+**Masks.** $M$ is 0 where a query may look and $-\infty$ where it may not: $e^{-\infty} = 0$, so a forbidden key gets exactly no
+weight. *Causal*: query i sees the keys 0 … i, so that a model that predicts the next word cannot read it. *Padding*: the filled-up
+ends of short sentences are not words.
 
-**A softmax that survives.** $e^{100}$ overflows in float32. Subtracting the largest score of each row changes nothing in the quotient and leaves no
-exponent above 0. The logarithm of the denominator, $\mathrm{lse}_i = \log \sum_j e^{s_{ij}}$, is all that a gradient needs to compute the weights again:
-$p_{ij} = e^{s_{ij} - \mathrm{lse}_i}$.
+**A softmax that survives.** $e^{100}$ overflows in float32. Subtracting the largest score of each row changes nothing in the quotient
+and leaves no exponent above 0. The logarithm of the denominator, $\mathrm{lse}_i = \log \sum_j e^{s_{ij}}$, is all that a gradient
+needs to compute the weights again: $p_{ij} = e^{s_{ij} - \mathrm{lse}_i}$.
 
-**Heads.** One softmax makes one mean. So the E features are cut into H groups; each attends by itself, to something of its own, and the results are
-put side by side.
+**Heads.** One softmax makes one mean. So the E features are cut into H groups; each attends by itself, to something of its own, and
+the results are put side by side.
 """
 
 # %% [markdown]
@@ -62,8 +63,9 @@ put side by side.
 
 ### Scores, and who may look where
 
-Two kinds of mask arrive here. A **bool** mask says True where a query may look. A **floating** mask is added to the scores; -inf forbids. The causal rule needs
-no array from outside: query i may look at key j if j ≤ i. That is a lower triangle, `xp.tri(L, S, dtype=bool)`, also where L and S differ.
+Two kinds of mask arrive here. A **bool** mask says True where a query may look. A **floating** mask is added to the scores; -inf
+forbids. The causal rule needs no array from outside: query i may look at key j if j ≤ i. That is a lower triangle, `xp.tri(L, S,
+dtype=bool)`, also where L and S differ.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "attention-scores", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -104,8 +106,8 @@ def masked_scores(xp, q, k, attn_mask, is_causal, scale):
 """
 ### Test: a triangle, a mask, a sum
 
-Scores by hand for three queries and four keys. If the causal result is transposed, a word sees its future and not its past: training will look
-wonderful, and the model will be useless.
+Scores by hand for three queries and four keys. If the causal result is transposed, a word sees its future and not its past: training
+will look wonderful, and the model will be useless.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-attention-scores", "locked": true, "points": 13, "schema_version": 3, "solution": false, "task": false}
@@ -137,9 +139,10 @@ def test_masked_scores():
 """
 ### A softmax that survives, and its logarithm
 
-Three dangers. Large scores overflow: subtract the row's maximum. A row that is all -inf (a query that may look nowhere) has the maximum -inf, and
--inf - (-inf) is NaN: such a row gets weights of 0. And the same row's sum is 0: do not divide by it, and its logarithm is -inf by decision, without a warning.
-PyTorch gives zeros for such a query since version 2.5; before, one padded sentence could fill a network with NaN.
+Three dangers. Large scores overflow: subtract the row's maximum. A row that is all -inf (a query that may look nowhere) has the
+maximum -inf, and -inf - (-inf) is NaN: such a row gets weights of 0. And the same row's sum is 0: do not divide by it, and its
+logarithm is -inf by decision, without a warning. PyTorch gives zeros for such a query since version 2.5; before, one padded sentence
+could fill a network with NaN.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "attention-softmax", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -193,11 +196,12 @@ def test_softmax_with_logsumexp():
 """
 ### The attention kernel
 
-Scores, weights, dropout on the weights, mean of the values. The kernel returns the logsumexp as a **residual**: the gradient rule recomputes the weights from it and keeps
-no L × S matrix. `kept_weights(xp, shape, dropout_p, seed, offset, dtype)` is given: an array that is 0 with probability dropout_p, else 1/(1 - dropout_p).
+Scores, weights, dropout on the weights, mean of the values. The kernel returns the logsumexp as a **residual**: the gradient rule
+recomputes the weights from it and keeps no L × S matrix. `kept_weights(xp, shape, dropout_p, seed, offset, dtype)` is given: an array
+that is 0 with probability dropout_p, else 1/(1 - dropout_p).
 
-The function `scaled_dot_product_attention` with PyTorch's arguments is given too (`attention_functions_given.py`): it checks sizes, reserves random numbers
-and calls your primitive.
+The function `scaled_dot_product_attention` with PyTorch's arguments is given too (`attention_functions_given.py`): it checks sizes,
+reserves random numbers and calls your primitive.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "attention-kernel", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -223,8 +227,8 @@ ATTENTION = Primitive("scaled_dot_product_attention", scaled_dot_product_attenti
 """
 ### Test: means of values
 
-Equal scores give the plain mean. A strong score picks one value, as a dictionary would. A causal mask gives running means. And a key hidden by a mask may hold
-anything, even NaN's neighbour 10³⁰: nothing of it may leak.
+Equal scores give the plain mean. A strong score picks one value, as a dictionary would. A causal mask gives running means. And a key
+hidden by a mask may hold anything, even NaN's neighbour 10³⁰: nothing of it may leak.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-attention-kernel", "locked": true, "points": 12, "schema_version": 3, "solution": false, "task": false}
@@ -256,8 +260,8 @@ def test_attention_kernel():
 """
 ### Heads
 
-(N, L, E) → (N, H, L, E/H): the features are cut into H groups, and the heads become a batch axis, since each attends by itself. One reshape and one transpose, in
-that order. A reshape to (N, H, L, E/H) at once has the right shape and mixes positions with features.
+(N, L, E) → (N, H, L, E/H): the features are cut into H groups, and the heads become a batch axis, since each attends by itself. One
+reshape and one transpose, in that order. A reshape to (N, H, L, E/H) at once has the right shape and mixes positions with features.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "attention-heads", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -311,12 +315,12 @@ def test_heads():
 """
 ### MultiheadAttention
 
-`AttentionState` (given) holds PyTorch's parameters: `in_proj_weight` (3E, E) makes queries, keys and values in one matrix product, `out_proj` mixes the heads. It also brings
-inputs into the form (N, L, E) and merges the masks into one of the kind that your attention understands. Mind PyTorch's trap: *its* bool masks say True where a query may
-**not** look.
+`AttentionState` (given) holds PyTorch's parameters: `in_proj_weight` (3E, E) makes queries, keys and values in one matrix product,
+`out_proj` mixes the heads. It also brings inputs into the form (N, L, E) and merges the masks into one of the kind that your attention
+understands. Mind PyTorch's trap: *its* bool masks say True where a query may **not** look.
 
-What is missing is the attention itself. Who asks for the weights gets them from `attention_weights(...)`: that matrix must then exist, and the fast path is lost. So `need_weights=False` is
-what you want in training.
+What is missing is the attention itself. Who asks for the weights gets them from `attention_weights(...)`: that matrix must then exist,
+and the fast path is lost. So `need_weights=False` is what you want in training.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "attention-multihead", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -348,7 +352,8 @@ class MultiheadAttention(AttentionState):
 """
 ### Test: one head at a time
 
-The reference takes the layer's weights apart and computes each head in NumPy. Both ways (with and without weights) must agree, and padding must be invisible.
+The reference takes the layer's weights apart and computes each head in NumPy. Both ways (with and without weights) must agree, and
+padding must be invisible.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-attention-multihead", "locked": true, "points": 14, "schema_version": 3, "solution": false, "task": false}
@@ -391,13 +396,14 @@ def test_multihead_attention():
 r"""
 ### Positions
 
-Attention is a mean: shuffle the words, and the mean is the same. The network cannot know which word came first unless the *numbers* say so. The classic recipe adds
-a fingerprint of the position to each embedding, sines and cosines of falling frequency:
+Attention is a mean: shuffle the words, and the mean is the same. The network cannot know which word came first unless the *numbers*
+say so. The classic recipe adds a fingerprint of the position to each embedding, sines and cosines of falling frequency:
 
 $$ P_{t,\,2i} = \sin\!\left(t / 10000^{2i/E}\right) \qquad P_{t,\,2i+1} = \cos\!\left(t / 10000^{2i/E}\right) $$
 
-Each pair is the hand of a clock. The fast clocks tell neighbours apart, the slow ones far regions; and turning all clocks by a fixed amount is a *linear* map, so
-"three words back" looks the same everywhere. The alternative is a table that is learned, one row per position (GPT-2 does that).
+Each pair is the hand of a clock. The fast clocks tell neighbours apart, the slow ones far regions; and turning all clocks by a fixed
+amount is a *linear* map, so "three words back" looks the same everywhere. The alternative is a table that is learned, one row per
+position (GPT-2 does that).
 """
 
 # %% nbgrader={"grade": false, "grade_id": "attention-positions", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -423,7 +429,8 @@ def sinusoidal_table(length, embed_dim):
 """
 ### Test: clocks
 
-Two entries by hand, the first row, and the property that the recipe is made for: the product of two positions' fingerprints depends on their distance only.
+Two entries by hand, the first row, and the property that the recipe is made for: the product of two positions' fingerprints depends on
+their distance only.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-attention-positions", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
@@ -482,14 +489,14 @@ class LearnedPositions(Module):
 """
 ### The Transformer block
 
-Two steps, each with a shortcut around it. First positions exchange information (attention), then each position thinks by itself (a small MLP, four times as wide
-inside). Both read a *normalised* copy of the stream and **add** their result to it:
+Two steps, each with a shortcut around it. First positions exchange information (attention), then each position thinks by itself (a
+small MLP, four times as wide inside). Both read a *normalised* copy of the stream and **add** their result to it:
 
     x = x + dropout(attention(norm1(x)))
     x = x + dropout(mlp(norm2(x)))
 
-This order is called pre-norm. The stream itself is never normalised away, so gradients pass a hundred blocks unchanged. The original paper normalised after the addition; deep stacks of
-that need a careful warm-up.
+This order is called pre-norm. The stream itself is never normalised away, so gradients pass a hundred blocks unchanged. The original
+paper normalised after the addition; deep stacks of that need a careful warm-up.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "attention-block", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -530,8 +537,9 @@ class TransformerBlock(Module):
 """
 ### Test: what changes what
 
-In a causal block a change at position 3 must show at 3 and after, never before: the test that would catch a leak of the future. A block whose last linear layers
-are zero must be the identity, because of the shortcuts. And the parts, called one by one, must give the same.
+In a causal block a change at position 3 must show at 3 and after, never before: the test that would catch a leak of the future. A
+block whose last linear layers are zero must be the identity, because of the shortcuts. And the parts, called one by one, must give the
+same.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-attention-block", "locked": true, "points": 12, "schema_version": 3, "solution": false, "task": false}
@@ -607,14 +615,15 @@ def analyze_causal():
 
 # %% [markdown]
 """
-Doubling the length quadruples memory and, once the matrices leave the cache, more than quadruples time. The causal mask saves nothing here: the hidden half is computed and thrown away. Both can be
-mended, and not by better Python: *FlashAttention* walks over blocks of keys, keeps a running maximum and sum (your logsumexp), never stores the square, and skips blocks that are hidden
-entirely. You write that in module 13.
+Doubling the length quadruples memory and, once the matrices leave the cache, more than quadruples time. The causal mask saves nothing
+here: the hidden half is computed and thrown away. Both can be mended, and not by better Python: *FlashAttention* walks over blocks of
+keys, keeps a running maximum and sum (your logsumexp), never stores the square, and skips blocks that are hidden entirely. You write
+that in module 13.
 
 ## Integration: finding a needle
 
-A task that no fixed window can do: a sequence of random vectors, a marker that says "copy the vector with key number 7", and the answer may be anywhere. With keys and
-values written by hand, attention is a dictionary that can be differentiated.
+A task that no fixed window can do: a sequence of random vectors, a marker that says "copy the vector with key number 7", and the
+answer may be anywhere. With keys and values written by hand, attention is a dictionary that can be differentiated.
 """
 
 # %%
@@ -632,18 +641,22 @@ def demonstrate_lookup():
 """
 ## Production context
 
-**PyTorch**'s `scaled_dot_product_attention` chooses among a plain, a memory-saving and a FlashAttention kernel; its interface is the one that you built. `nn.MultiheadAttention` dates from before and
-has the opposite meaning of bool masks, which bites everyone once. **JAX** and **TensorFlow** offer the same function. Serving systems keep keys and values of past tokens (the *KV cache*, module
-16), share keys among heads (*grouped queries*) to shrink that cache, and encode positions by rotation inside of the attention (*RoPE*) in place of adding them outside.
+**PyTorch**'s `scaled_dot_product_attention` chooses among a plain, a memory-saving and a FlashAttention kernel; its interface is the
+one that you built. `nn.MultiheadAttention` dates from before and has the opposite meaning of bool masks, which bites everyone once.
+**JAX** and **TensorFlow** offer the same function. Serving systems keep keys and values of past tokens (the *KV cache*, module 16),
+share keys among heads (*grouped queries*) to shrink that cache, and encode positions by rotation inside of the attention (*RoPE*) in
+place of adding them outside.
 
-A simplification worth knowing: PyTorch returns NaN for a query that may look nowhere when `need_weights=True`; ours returns zeros either way.
+A simplification worth knowing: PyTorch returns NaN for a query that may look nowhere when `need_weights=True`; ours returns zeros
+either way.
 """
 
 # %% [markdown]
 """
 ## Comprehensive test
 
-A tiny causal model of two blocks. Reading a sequence whole, or growing it token by token, must give the same last answers: the property on which all text generation rests.
+A tiny causal model of two blocks. Reading a sequence whole, or growing it token by token, must give the same last answers: the
+property on which all text generation rests.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-attention-module", "locked": true, "points": 8, "schema_version": 3, "solution": false, "task": false}
@@ -690,43 +703,47 @@ if __name__ == "__main__":
 
 # %% [markdown]
 """
-**1.** `analyze_length` printed how time and memory grow. From which length on does the attention of a block with embed_dim 256 and 8 heads need more multiplications than its MLP and projections? Derive the
-length from the formulas, not from the clock.
+**1.** `analyze_length` printed how time and memory grow. From which length on does the attention of a block with embed_dim 256 and 8
+heads need more multiplications than its MLP and projections? Derive the length from the formulas, not from the clock.
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "attention-q1", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 """
-(Model answer.) Scores and mean: 2·L²·E multiplications (1 point). Projections 4·L·E², MLP 8·L·E² (1). Equal at 2·L·E = 12·E², so L = 6·E = 1,536 (2); the number of heads does not matter.
+(Model answer.) Scores and mean: 2·L²·E multiplications (1 point). Projections 4·L·E², MLP 8·L·E² (1). Equal at 2·L·E = 12·E², so L =
+6·E = 1,536 (2); the number of heads does not matter.
 """
 
 # %% [markdown]
 """
-**2.** Your kernel keeps logsumexp, and the gradient computes the weights again. What does that cost in time, what does it save in memory for 12 layers of 12 heads at length 1,024 and batch 8, and
-why is it usually also *faster* on real hardware?
+**2.** Your kernel keeps logsumexp, and the gradient computes the weights again. What does that cost in time, what does it save in
+memory for 12 layers of 12 heads at length 1,024 and batch 8, and why is it usually also *faster* on real hardware?
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "attention-q2", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 """
-(Model answer.) One more product q·kᵀ and one exponential, about a fifth more arithmetic in forward and backward together (1 point). Saves 12·12·8·1024²·4 bytes = 4.5 GiB against 4.5 MiB of logsumexp (2). Reading that much from
-memory takes longer than computing it from q and k, which are small and in the cache (1).
+(Model answer.) One more product q·kᵀ and one exponential, about a fifth more arithmetic in forward and backward together (1 point).
+Saves 12·12·8·1024²·4 bytes = 4.5 GiB against 4.5 MiB of logsumexp (2). Reading that much from memory takes longer than computing it
+from q and k, which are small and in the cache (1).
 """
 
 # %% [markdown]
 """
-**3.** A colleague masks padding by setting the padded *values* to zero and uses no mask. Show with `softmax_with_logsumexp` why the result is still wrong, and say which of your tests would
-have caught it.
+**3.** A colleague masks padding by setting the padded *values* to zero and uses no mask. Show with `softmax_with_logsumexp` why the
+result is still wrong, and say which of your tests would have caught it.
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "attention-q3", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}
 """
-(Model answer.) The padded keys still have scores, so they enter the sum and take weight away from the real words: the mean shrinks (2 points). test_multihead_attention compares with the short sentence and would fail; so would the hidden key
-in test_attention_kernel (2).
+(Model answer.) The padded keys still have scores, so they enter the sum and take weight away from the real words: the mean shrinks (2
+points). test_multihead_attention compares with the short sentence and would fail; so would the hidden key in test_attention_kernel
+(2).
 """
 
 # %% [markdown]
 """
 ## 🎯 MODULE SUMMARY: Attention
 
-You built attention from two matrix products and a softmax that survives everything, learned to forbid looks exactly, cut it into heads, gave positions a fingerprint, and stacked it
-into a Transformer block. Next: `tito module complete attention`, then module 08, which brings real data.
+You built attention from two matrix products and a softmax that survives everything, learned to forbid looks exactly, cut it into
+heads, gave positions a fingerprint, and stacked it into a Transformer block. Next: `tito module complete attention`, then module 08,
+which brings real data.
 """
