@@ -33,9 +33,7 @@ def view(project: Project, job: Job, folder: Path, as_json: bool) -> Iterator[Sh
 
 
 def _show_json(event: Event, place: str) -> None:
-    """Every event but those that only move a progress bar; the last line is the result."""
-    if event["event"] in ("step", "download"):
-        return
+    """Every event as a line; the last one is the result, or says that the run was stopped."""
     last = event["event"] in ("result", "stopped", "killed")
     json_line({key: value for key, value in event.items() if key != "texts"} | ({"folder": place} if last else {}))
 

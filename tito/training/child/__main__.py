@@ -54,7 +54,7 @@ def run(job: Job, folder: Path, report: Report, stop: StopRequest) -> None:
     if plan["baseline"] is not None:
         report("baseline", accuracy=plan["baseline"], k=NEIGHBOURS)
     kit = build(job, images, plan["epochs"])
-    trainer, follow = _trainer(kit, folder, report, stop)
+    trainer, follow = _trainer(job, kit, folder, report, stop)
     report(
         "plan",
         epochs=plan["epochs"],
@@ -70,13 +70,13 @@ def run(job: Job, folder: Path, report: Report, stop: StopRequest) -> None:
     if trainer.epoch < plan["epochs"]:
         report("stopped", step=trainer.steps, steps=plan["epochs"] * steps_per_epoch(images, job.recipe))
         return
-    result = conclude(kit, images, trainer, follow.losses, folder)
+    result = conclude(kit, images, trainer, follow, folder)
     result |= {"baseline": plan["baseline"], "seconds": time.monotonic() - started}
     write_result(result, folder)
     report("result", **result, texts=texts(result))
 
 
-def _trainer(kit: Any, folder: Path, report: Report, stop: StopRequest) -> tuple[Any, Any]:
+def _trainer(job: Job, kit: Any, folder: Path, report: Report, stop: StopRequest) -> tuple[Any, Any]:
     """The Trainer of a run, taken up where the run was saved last; and the callback that follows it."""
     from tinytorch.training import Trainer
     from tito.training.child.follow import Follow, Save
@@ -88,6 +88,7 @@ def _trainer(kit: Any, folder: Path, report: Report, stop: StopRequest) -> tuple
         kit.loss,
         scheduler=kit.scheduler,
         scheduler_interval="step",
+        clip_norm=job.recipe.clip_norm,
         callbacks=[follow, Save(folder / STATE)],
     )
     if (folder / STATE).is_file():

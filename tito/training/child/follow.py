@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,25 @@ Callback: Any = import_module("tinytorch.training").Callback
 
 
 class Follow(Callback):  # type: ignore[misc]
-    """Reports every step and epoch, keeps the loss of every step, and hands a wish to stop on to the Trainer."""
+    """Reports every step and epoch, and hands a wish to stop on to the Trainer.
+
+    losses: of every step. epoch_seconds: of every epoch, from its first batch to its last step; without evaluation.
+    """
 
     def __init__(self, report: Report, stop: StopRequest) -> None:
         self.report, self.stop = report, stop
         self.losses: list[float] = []
+        self.epoch_seconds: list[float] = []
+        self.running, self.mark = 0.0, 0.0  # seconds of the epoch under way, and when they were counted last
+
+    def on_epoch_begin(self, trainer: Any) -> None:
+        """Start the clock."""
+        self.mark = time.monotonic()
 
     def on_step_end(self, trainer: Any, metrics: dict[str, float]) -> None:
         """Report the step; stop if that was asked for."""
+        now = time.monotonic()
+        self.running, self.mark = self.running + now - self.mark, now
         self.losses.append(metrics["loss"])
         self.report.live(
             "step",
@@ -37,6 +49,8 @@ class Follow(Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, float]) -> None:
         """Report the epoch; what the Trainer calls validation are the test images."""
+        self.epoch_seconds.append(self.running)
+        self.running = 0.0
         self.report(
             "epoch",
             epoch=trainer.epoch,
@@ -46,7 +60,7 @@ class Follow(Callback):  # type: ignore[misc]
             test_loss=metrics["validation_loss"],
             test_accuracy=metrics["validation_accuracy"],
             lr=metrics["lr"],
-            seconds=metrics["seconds"],
+            seconds=self.epoch_seconds[-1],
         )
 
     def on_warning(self, trainer: Any, message: str) -> None:
@@ -54,12 +68,13 @@ class Follow(Callback):  # type: ignore[misc]
         self.report("notice", message=message)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs: the losses so far."""
-        return {"losses": self.losses}
+        """What a resumed run needs: losses and times so far."""
+        return {"losses": self.losses, "epoch_seconds": self.epoch_seconds, "running": self.running}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue the list of losses."""
-        self.losses = list(state["losses"])
+        """Continue the lists."""
+        self.losses, self.epoch_seconds = list(state["losses"]), list(state["epoch_seconds"])
+        self.running = state["running"]
 
 
 class Save(Callback):  # type: ignore[misc]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from tito.files import atomic_write
+from tito.training.child.follow import Follow
 from tito.training.child.images import Images
 from tito.training.child.network import Kit
 from tito.training.runs import MODEL, RESULT
@@ -15,22 +17,21 @@ from tito.training.runs import MODEL, RESULT
 CURVE, CONFUSION = "training_history.png", "confusion_matrix.png"
 
 
-def conclude(kit: Kit, images: Images, trainer: Any, losses: list[float], folder: Path) -> dict[str, Any]:
+def conclude(kit: Kit, images: Images, trainer: Any, follow: Follow, folder: Path) -> dict[str, Any]:
     """Judge the network on the test images, save it and draw the pictures; return all that there is to say."""
     from tinytorch import save
     from tinytorch.training import compute_confusion_matrix
 
     matrix = compute_confusion_matrix(kit.model, kit.test_loader).tolist()
-    seconds = trainer.history["seconds"]
     result = {
         "source": images.source,
         "title": images.title,
         "test": len(images.test),
         "test_accuracy": sum(matrix[i][i] for i in range(len(matrix))) / len(images.test),
         "epochs": trainer.epoch,
-        "epoch_seconds": sum(seconds) / len(seconds),
+        "epoch_seconds": fmean(follow.epoch_seconds),
         "history": trainer.history,
-        "losses": losses,
+        "losses": follow.losses,
         "classes": list(images.test.classes),
         "confusion": matrix,
     }
