@@ -1,7 +1,7 @@
 """Can I take the very steps that SGD, RMSprop, Adam and AdamW promise, on the schedule I ask for?
 
-Twenty steps of every optimizer and every schedule against PyTorch's (frozen in tests/data/optimizers.npz, float64), closed
-forms for what is most often misunderstood, and a state that goes to disk and comes back to the same bit.
+Twenty steps of every optimizer and every schedule against PyTorch's (frozen in tests/data/optimizers.npz, float64),
+closed forms for what is most often misunderstood, and a state that goes to disk and comes back to the same bit.
 """
 
 import json
@@ -19,7 +19,8 @@ from tinytorch.optim import SGD, Adam, AdamW, RMSprop, lr_scheduler
 
 FROZEN = dict(np.load(Path(__file__).parent.parent / "data" / "optimizers.npz"))
 CASES = json.loads(str(FROZEN["cases"]))
-KERNEL = {"SGD": "sgd_step_kernel", "RMSprop": "rmsprop_step_kernel", "Adam": "adam_step_kernel", "AdamW": "adam_step_kernel"}
+ADAM = "adam_step_kernel"
+KERNEL = {"SGD": "sgd_step_kernel", "RMSprop": "rmsprop_step_kernel", "Adam": ADAM, "AdamW": ADAM}
 
 
 def leaf(values) -> Tensor:
@@ -49,7 +50,7 @@ def test_twenty_steps_as_pytorch_takes_them(name: str) -> None:
             where = f"{KERNEL[kind]}: {kind}({settings}), step {step + 1}"
             assert not np.array_equal(found, before[i]), f"{where}: the parameter did not move: write p -= …, in place"
             gap = np.abs(found - expected).max()
-            assert gap < 1e-9, f"{where}: differs from PyTorch by {gap:.3g}, {found.flat[0]:.9f} for {expected.flat[0]:.9f}"
+            assert gap < 1e-9, f"{where}: off by {gap:.3g}: {found.flat[0]:.9f}, PyTorch {expected.flat[0]:.9f}"
 
 
 def walk(make, grads, start=1.0) -> float:
@@ -63,28 +64,71 @@ def walk(make, grads, start=1.0) -> float:
 
 MISCONCEPTIONS = {
     "momentum adds up the past": (
-        "sgd_step_kernel", lambda p: SGD(p, lr=0.1, momentum=0.9), [1.0] * 3, 1 - 0.1 * (1 + 1.9 + 2.71)),
+        "sgd_step_kernel",
+        lambda p: SGD(p, lr=0.1, momentum=0.9),
+        [1.0] * 3,
+        1 - 0.1 * (1 + 1.9 + 2.71),
+    ),
     "Nesterov looks one step ahead: d + momentum · b": (
-        "sgd_step_kernel", lambda p: SGD(p, lr=0.1, momentum=0.9, nesterov=True), [1.0] * 2, 1 - 0.1 * (1.9 + 2.71)),
+        "sgd_step_kernel",
+        lambda p: SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+        [1.0] * 2,
+        1 - 0.1 * (1.9 + 2.71),
+    ),
     "dampening begins after a parameter's first step": (
-        "sgd_step_kernel", lambda p: SGD(p, lr=0.1, momentum=0.9, dampening=0.5), [1.0], 0.9),
+        "sgd_step_kernel",
+        lambda p: SGD(p, lr=0.1, momentum=0.9, dampening=0.5),
+        [1.0],
+        0.9,
+    ),
     "weight decay is part of the gradient: p shrinks by lr · weight_decay": (
-        "sgd_step_kernel", lambda p: SGD(p, lr=0.1, weight_decay=0.5), [0.0] * 2, 0.95**2),
+        "sgd_step_kernel",
+        lambda p: SGD(p, lr=0.1, weight_decay=0.5),
+        [0.0] * 2,
+        0.95**2,
+    ),
     "RMSprop moves alike for large and small gradients": (
-        "rmsprop_step_kernel", lambda p: RMSprop(p, lr=0.1, alpha=0.9, eps=1e-15), [1e3], 1 - 0.1 / math.sqrt(0.1)),
+        "rmsprop_step_kernel",
+        lambda p: RMSprop(p, lr=0.1, alpha=0.9, eps=1e-15),
+        [1e3],
+        1 - 0.1 / math.sqrt(0.1),
+    ),
     "centered RMSprop divides by the standard deviation": (
-        "rmsprop_step_kernel", lambda p: RMSprop(p, lr=0.1, alpha=0.9, centered=True, eps=1e-15), [2.0],
-        1 - 0.1 / math.sqrt(0.09)),
+        "rmsprop_step_kernel",
+        lambda p: RMSprop(p, lr=0.1, alpha=0.9, centered=True, eps=1e-15),
+        [2.0],
+        1 - 0.1 / math.sqrt(0.09),
+    ),
     "bias correction of m: the first step of Adam has length lr": (
-        "adam_step_kernel", lambda p: Adam(p, lr=0.1, eps=1e-15), [5.0], 0.9),
+        "adam_step_kernel",
+        lambda p: Adam(p, lr=0.1, eps=1e-15),
+        [5.0],
+        0.9,
+    ),
     "bias correction of v: every step along a constant gradient has length lr": (
-        "adam_step_kernel", lambda p: Adam(p, lr=0.1, eps=1e-15), [5.0] * 4, 0.6),
+        "adam_step_kernel",
+        lambda p: Adam(p, lr=0.1, eps=1e-15),
+        [5.0] * 4,
+        0.6,
+    ),
     "eps is added to the corrected root": (
-        "adam_step_kernel", lambda p: Adam(p, lr=0.1, eps=1.0), [2.0], 1 - 0.1 * 2 / 3),
+        "adam_step_kernel",
+        lambda p: Adam(p, lr=0.1, eps=1.0),
+        [2.0],
+        1 - 0.1 * 2 / 3,
+    ),
     "AdamW's decay is decoupled: a factor 1 - lr · weight_decay": (
-        "adam_step_kernel", lambda p: AdamW(p, lr=0.1, weight_decay=0.5), [0.0] * 3, 0.95**3),
+        "adam_step_kernel",
+        lambda p: AdamW(p, lr=0.1, weight_decay=0.5),
+        [0.0] * 3,
+        0.95**3,
+    ),
     "Adam's decay is L2: it passes through the averages": (
-        "adam_step_kernel", lambda p: Adam(p, lr=0.1, weight_decay=0.5, eps=1e-15), [0.0], 0.9),
+        "adam_step_kernel",
+        lambda p: Adam(p, lr=0.1, weight_decay=0.5, eps=1e-15),
+        [0.0],
+        0.9,
+    ),
 }
 
 
@@ -103,7 +147,8 @@ def test_a_parameter_without_gradient_is_left_alone_and_counts_its_own_age() -> 
     assert late.item() == 1.0, f"Optimizer.gather: without a gradient there is no step and no decay, got {late.item()}"
     assert not optimizer.state.get(late), "Optimizer.gather: without a gradient no state is made"
     step_with(optimizer, [old, late], [[1.0], [3.0]])
-    assert abs(late.item() - 0.85) < 1e-9, f"Optimizer.gather: each parameter counts its own steps: 0.85, got {late.item()}"
+    found = late.item()
+    assert abs(found - 0.85) < 1e-9, f"Optimizer.gather: each parameter counts its own steps: 0.85, got {found}"
     late.grad = Tensor(np.ones((2, 1)))
     with pytest.raises(tinytorch.ShapeError, match=r"\(1,\).*\(2, 1\)"):
         optimizer.step()
@@ -127,7 +172,7 @@ def test_zero_grad_forgets() -> None:
         expected = None if set_to_none else [0.0]
         assert left == expected, f"Optimizer.zero_grad(set_to_none={set_to_none}): expected {expected}, got {left}"
     (x * x).sum().backward()
-    assert x.grad.item() == 4.0, f"Optimizer.zero_grad: gradients of two passes were added: {x.grad.item()} instead of 4"
+    assert x.grad.item() == 4.0, f"Optimizer.zero_grad: gradients of two passes were added: {x.grad.item()}, not 4"
 
 
 def test_a_step_is_no_part_of_the_graph() -> None:
@@ -210,16 +255,22 @@ def test_a_saved_optimizer_goes_on_at_the_same_bit(name: str, tmp_path: Path) ->
             step_with(optimizer, params, [FROZEN[f"grad{i}"][step] for i in range(2)])
             schedule.step()
         runs.append([p.tolist() for p in params])
-    assert runs[0] == runs[1], f"{kind}.update: the resumed run ends elsewhere: is everything it remembers in self.state?"
+    assert runs[0] == runs[1], f"{kind}.update: the resumed run ends elsewhere: is all it remembers in self.state?"
 
 
 def test_what_cannot_work_is_refused() -> None:
     x = leaf([1.0])
     for wrong, words in (
-        (lambda: SGD([]), "parameter"), (lambda: SGD([x], lr=-0.1), "lr"), (lambda: Adam(x), "list"),
-        (lambda: Adam([x], betas=(0.9, 1.0)), "betas"), (lambda: SGD([x], nesterov=True), "momentum"),
-        (lambda: SGD([x, x]), "twice"), (lambda: SGD([x * 2]), "leaf"), (lambda: SGD([1.0]), "float"),
-        (lambda: module.StepLR(SGD([x]), 0), "step_size"), (lambda: module.StepLR(x, 2), "Optimizer"),
+        (lambda: SGD([]), "parameter"),
+        (lambda: SGD([x], lr=-0.1), "lr"),
+        (lambda: Adam(x), "list"),
+        (lambda: Adam([x], betas=(0.9, 1.0)), "betas"),
+        (lambda: SGD([x], nesterov=True), "momentum"),
+        (lambda: SGD([x, x]), "twice"),
+        (lambda: SGD([x * 2]), "leaf"),
+        (lambda: SGD([1.0]), "float"),
+        (lambda: module.StepLR(SGD([x]), 0), "step_size"),
+        (lambda: module.StepLR(x, 2), "Optimizer"),
     ):
         with pytest.raises((ValueError, TypeError)) as refusal:
             wrong()

@@ -1,7 +1,7 @@
 """Make losses.npz: PyTorch's losses and their gradients, to hold ours against.
 
-Run with a Python that has PyTorch: `python tests/data/make_losses.py`. Everything is float64. For each case there are input,
-target, loss and the gradient of the weighted sum of the loss; the settings stand in `cases`, as JSON.
+Run with a Python that has PyTorch: `python tests/data/make_losses.py`. Everything is float64. For each case there are
+input, target, loss and the gradient of the weighted sum of the loss; the settings stand in `cases`, as JSON.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Make optimizers.npz: trajectories of PyTorch's optimizers, schedulers and clipping, to hold ours against.
 
 Run with a Python that has PyTorch: `python tests/data/make_optimizers.py`. Everything is float64, so that only real
-differences show. Each optimizer takes 20 steps on two parameters with gradients drawn once; each scheduler's learning rate (and
-momentum) is written down step by step.
+differences show. Each optimizer takes 20 steps on two parameters with gradients drawn once; each scheduler's learning
+rate (and momentum) is written down step by step.
 """
 
 import json
@@ -39,10 +39,23 @@ SCHEDULERS: dict[str, tuple[str, dict, int]] = {
     "step_default": ("StepLR", {"step_size": 4}, 13),
     "cosine": ("CosineAnnealingLR", {"T_max": 8, "eta_min": 0.01}, 20),
     "one_cycle": ("OneCycleLR", {"max_lr": 0.5, "total_steps": 20}, 20),
-    "one_cycle_epochs": ("OneCycleLR", {"max_lr": 0.3, "epochs": 3, "steps_per_epoch": 7, "pct_start": 0.2,
-                                        "div_factor": 10.0, "final_div_factor": 100.0}, 21),
-    "one_cycle_linear": ("OneCycleLR", {"max_lr": 0.3, "total_steps": 15, "anneal_strategy": "linear",
-                                        "base_momentum": 0.7, "max_momentum": 0.9}, 15),
+    "one_cycle_epochs": (
+        "OneCycleLR",
+        {
+            "max_lr": 0.3,
+            "epochs": 3,
+            "steps_per_epoch": 7,
+            "pct_start": 0.2,
+            "div_factor": 10.0,
+            "final_div_factor": 100.0,
+        },
+        21,
+    ),
+    "one_cycle_linear": (
+        "OneCycleLR",
+        {"max_lr": 0.3, "total_steps": 15, "anneal_strategy": "linear", "base_momentum": 0.7, "max_momentum": 0.9},
+        15,
+    ),
     "one_cycle_still": ("OneCycleLR", {"max_lr": 0.3, "total_steps": 15, "cycle_momentum": False}, 15),
     "one_cycle_three_phase": ("OneCycleLR", {"max_lr": 0.3, "total_steps": 20, "three_phase": True}, 20),
 }
@@ -64,7 +77,10 @@ def trajectory(kind: str, settings: dict, start: list[np.ndarray], grads: list[n
 
 def schedule(kind: str, settings: dict, steps: int) -> np.ndarray:
     """Return (steps + 1, 4): lr and momentum of two groups, before the first step and after each."""
-    groups = [{"params": [torch.zeros(1, requires_grad=True)]}, {"params": [torch.zeros(1, requires_grad=True)], "lr": 0.2}]
+    groups = [
+        {"params": [torch.zeros(1, requires_grad=True)]},
+        {"params": [torch.zeros(1, requires_grad=True)], "lr": 0.2},
+    ]
     optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
     scheduler = getattr(torch.optim.lr_scheduler, kind)(optimizer, **settings)
     rows = []
@@ -103,14 +119,21 @@ def main() -> None:
     rng = np.random.default_rng(10)
     start = [rng.normal(size=s) for s in SHAPES]
     grads = [rng.normal(size=(STEPS, *s)) for s in SHAPES]
-    arrays: dict[str, np.ndarray] = {f"start{i}": s for i, s in enumerate(start)} | {f"grad{i}": g for i, g in enumerate(grads)}
+    arrays: dict[str, np.ndarray] = {f"start{i}": s for i, s in enumerate(start)} | {
+        f"grad{i}": g for i, g in enumerate(grads)
+    }
     for name, (kind, settings) in OPTIMIZERS.items():
         for i, values in enumerate(trajectory(kind, settings, start, grads)):
             arrays[f"{name}/{i}"] = values
     for name, (kind, settings, steps) in SCHEDULERS.items():
         arrays[f"schedule/{name}"] = schedule(kind, settings, steps)
     arrays["schedule/adam"] = adam_one_cycle()
-    for name, max_norm, norm_type in (("two", 0.7, 2.0), ("loose", 100.0, 2.0), ("one", 0.7, 1.0), ("inf", 0.7, float("inf"))):
+    for name, max_norm, norm_type in (
+        ("two", 0.7, 2.0),
+        ("loose", 100.0, 2.0),
+        ("one", 0.7, 1.0),
+        ("inf", 0.7, float("inf")),
+    ):
         total, after = clipped([g[0] for g in grads], max_norm, norm_type)
         arrays[f"clip/{name}"] = np.array([max_norm, norm_type, total])
         arrays |= {f"clip/{name}/{i}": a for i, a in enumerate(after)}

@@ -653,7 +653,7 @@ second step must be heard there, and `fit` must then go on with the third batch.
 
 # %% nbgrader={"grade": true, "grade_id": "test-training-epoch", "locked": true, "points": 11, "schema_version": 3, "solution": false, "task": false}
 def test_train_epoch():
-    from tinytorch.training import Callback
+    from tinytorch.given.callbacks import Callback
 
     class Stopper(Callback):
         def __init__(self, at):
@@ -780,7 +780,7 @@ def make_run(seed, callbacks=(), samples=50, cycle=True):
 def test_resume():
     import tempfile
 
-    from tinytorch.training import Callback, EarlyStopping
+    from tinytorch.given.callbacks import Callback, EarlyStopping
 
     class StopAt(Callback):
         def on_step_end(self, trainer, metrics):
@@ -907,7 +907,8 @@ real signal), and a learning rate that is far too large.
 def test_module():
     import signal
 
-    from tinytorch.training import Callback, TrainingError
+    from tinytorch.given.callbacks import Callback
+    from tinytorch.given.diagnostics import TrainingError
 
     trainer, loader = make_run(4, samples=200, cycle=False)
     trainer.fit(loader, loader, epochs=30)
