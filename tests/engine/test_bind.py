@@ -168,7 +168,8 @@ def first_kernel(xp, a, b):
 @pytest.fixture
 def rows():
     KERNELS["mul", "first"] = Kernel(first_kernel, supports=lambda a, b: a.dtype == np.float32 and a.ndim == 1)
-    KERNELS["mul", "second"] = Kernel("tinytorch.given.tensor_ops:add_kernel", supports=lambda a, b: a.dtype == np.float32)
+    second = "tinytorch.given.tensor_ops:add_kernel"
+    KERNELS["mul", "second"] = Kernel(second, supports=lambda a, b: a.dtype == np.float32)
     yield
     for backend in ("first", "second"):
         KERNELS.pop(("mul", backend), None)
