@@ -13,8 +13,8 @@ from tito.errors import UsageError
 class Recipe:
     """A data set and the settings with which the reference CNN is trained on it.
 
-    `fallback`: the embedded data set that stands in when the real one cannot be had. `lr`: the highest learning rate of a
-    one-cycle schedule, reached after `warmup` of all steps. `clip_norm`: longer gradients are shortened to it; in a run
+    `fallback`: the embedded data set that stands in when the real one cannot be had. `lr`: the highest learning rate
+    of a one-cycle schedule, reached after `warmup` of all steps. `clip_norm`: longer gradients are shortened to it; in a run
     of few steps the rate rises fast, and without that the weights are thrown far off at the start. `crop`: pixels by
     which a training image is shifted at most (0: none). `flip`: whether it may be mirrored.
     """
@@ -50,7 +50,7 @@ RECIPES = {
             weight_decay=5e-4,
             label_smoothing=0.1,
             warmup=0.3,
-            clip_norm=1.0,
+            clip_norm=2.0,
             crop=2,
             flip=True,
         ),
@@ -66,7 +66,7 @@ RECIPES = {
             weight_decay=5e-4,
             label_smoothing=0.0,
             warmup=0.3,
-            clip_norm=1.0,
+            clip_norm=2.0,
             crop=0,
             flip=False,
         ),
