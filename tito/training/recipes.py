@@ -13,10 +13,10 @@ from tito.errors import UsageError
 class Recipe:
     """A data set and the settings with which the reference CNN is trained on it.
 
-    `fallback`: the embedded data set that stands in when the real one cannot be had. `lr`: the highest learning rate
-    of a one-cycle schedule, reached after `warmup` of all steps. `clip_norm`: longer gradients are shortened to it; in a run
-    of few steps the rate rises fast, and without that the weights are thrown far off at the start. `crop`: pixels by
-    which a training image is shifted at most (0: none). `flip`: whether it may be mirrored.
+    `fallback`: the embedded data set that stands in when the real one cannot be had. `lr`: the highest learning
+    rate of a one-cycle schedule, reached after `warmup` of all steps. `clip_norm`: longer gradients are shortened
+    to it; in a run of few steps the rate rises fast, and without that the weights are thrown far off at the start.
+    `crop`: pixels by which a training image is shifted at most (0: none). `flip`: whether it may be mirrored.
     """
 
     name: str
