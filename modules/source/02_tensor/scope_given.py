@@ -16,8 +16,8 @@ from tinytorch.given.tables import Table
 class Watcher:
     """Looks on while operations run. A subclass writes `after`; the others only if it needs them.
 
-    tracked_only: True asks for operations only that have a *tracked* input: one that requires a gradient, shares memory,
-        or is an element of a list; and for every operation for which somebody looked before.
+    tracked_only: True asks for operations only that have a *tracked* input: one that requires a gradient, shares
+        memory, or is an element of a list; and for every operation for which somebody looked before.
     single_operations: True asks that nothing be deferred or fused while it watches.
     before(primitive, inputs, params): called before every operation; what it returns is handed to `after` as `note`.
     before_mutation(primitive, inputs, params): the same, before operations that overwrite an input only.

@@ -44,7 +44,6 @@ a + b    (32, 3, 28, 28)
 ```
 
 **Reductions** remove axes: $s_j = \sum_i a_{ij}$ turns $(m, n)$ into $(n,)$. With `keepdim` the axis stays, with size 1.
-
 **Matrix products** multiply the last two axes and broadcast the others:
 $(a b)_{\dots ik} = \sum_j a_{\dots ij}\, b_{\dots jk}$, so $(\dots, m, k)$ and $(\dots, k, n)$ give $(\dots, m, n)$.
 
@@ -58,8 +57,8 @@ strides and moves nothing: it is a **view**. You will see what that is worth in 
 
 ### First, the direct way
 
-Here is a Tensor in ten lines. It works. Read it, and then ask: how would you find out how many additions your network does?
-You would have to edit `__add__`. And `__mul__`. And forty others.
+Here is a Tensor that calls NumPy wherever it needs it. It works. But how would you find out how many additions your network does? You
+would have to edit `__add__`. And `__mul__`. And forty others.
 """
 
 # %%
@@ -67,8 +66,6 @@ import numpy as np
 
 
 class DirectTensor:
-    """A tensor that calls NumPy by itself, wherever it needs it."""
-
     def __init__(self, data):
         self.data = np.asarray(data)
 
@@ -84,8 +81,7 @@ It receives the array library as `xp`: NumPy today, CuPy on a GPU. A Primitive c
 say what is known under its name: faster kernels (`KERNELS`), gradient rules (`VJPS`), pairs worth fusing (`FUSIONS`), and who
 watches (`WATCHERS`). They are empty now. Later modules fill them, and no later module touches your code.
 
-The next cell brings the given machinery: error types, the interned `Primitive`, version counters. You need not write it; you are
-welcome to read it, in `modules/source/02_tensor/*_given.py`.
+The next cell brings the given machinery: error types, `Primitive`, version counters. Read it if you like: `modules/source/02_tensor/`.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "tensor-machinery", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -102,8 +98,8 @@ from tinytorch.given.random import DEFAULT_GENERATOR, Generator, random_normal, 
 from tinytorch.given.scope import SCOPE, WATCHERS, Watcher, overlay, phase, watchers
 from tinytorch.given.storage import TensorBase, wrap
 from tinytorch.given.tables import (
-    BROADCASTING, FUSIONS, KERNELS, NON_DIFFERENTIABLE, PRIMITIVES, SERVICES, SETTINGS, VJPS, Kernel, Primitive, Rule, choose_kernel, primitive,
-    service,
+    BROADCASTING, FUSIONS, KERNELS, NON_DIFFERENTIABLE, PRIMITIVES, SERVICES, SETTINGS, VJPS, Kernel, Primitive, Rule, choose_kernel,
+    primitive, service,
 )
 
 # %% nbgrader={"grade": false, "grade_id": "tensor-refusal", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -383,7 +379,6 @@ ADD = Primitive("add", add_kernel, promote="same")
 ```
 
 `promote="same"` asks `bind` for one common dtype; that of DIV, `promote="float"`, also turns integers into float32, because 1 / 2 is not 0.
-
 A method sends its operands through the door. `a + b` calls `a.__add__(b)`; `2 - b` finds no `int.__sub__` for tensors and calls
 `b.__rsub__(2)`. Mind the order there: it is 2 minus b. (`__radd__` and the other reversed ones are given.)
 """
@@ -468,7 +463,6 @@ def test_arithmetic():
     assert (Tensor([1, 3]) / 2).dtype == np.float32, "Tensor.__truediv__: integers become float32"
     assert (Tensor([1, 2]) + 0.5).dtype == np.float32, "Tensor.__add__: int64 + 0.5 is float32, as in PyTorch"
     ### BEGIN HIDDEN TESTS
-    assert (Tensor([1.0]) + Tensor([1], dtype="int64")).dtype == np.float32, "Tensor.__add__: float32 + int64 is float32"
     assert isinstance(np.ones(4) - x, Tensor), "Tensor.__rsub__: array - tensor is a Tensor"
     ### END HIDDEN TESTS
 
@@ -582,7 +576,7 @@ def test_matmul():
 overflow uint8; and `dim` may be negative, a tuple, or None for everything. `ops.axes(dim, ndim, name)` is given: it counts
 from the front, and refuses what is out of range.
 
-`mean` needs no kernel: it is a sum divided by a count. So its gradient will come for free in module 09.
+`mean` needs no kernel: it is a sum divided by a count. So its gradient comes for free in module 09.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "tensor-sum", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -785,8 +779,8 @@ def test_indexing():
     x[1, 0] = 99.0
     assert row[0].item() == 99.0, "Tensor.__getitem__: x[1] must be a view of x"
     assert x._storage.version == before + 1, "setitem_kernel: the storage's version must move by one"
-    x[0] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
-    assert x[0].tolist() == [0, 1, 2, 3, 4, 5], "Tensor.__setitem__: a list is a value too"
+    x[0] = [0.0] * 6
+    assert x[0].tolist() == [0.0] * 6, "Tensor.__setitem__: a list is a value too"
     message = refusal("Tensor.__getitem__: row 4 of 4", IndexingError, lambda: x[4])
     assert "4" in message, f"Tensor.__getitem__: the message must name the index, got {message}"
 
