@@ -129,7 +129,7 @@ class TrainingLoop:
         if self.batches == 0:
             raise TrainingError("fit: expected batches to train on, found a loader of length 0. Is the data set empty?")
         self.stop_reason, self.interrupted, self.in_step = None, False, False
-        self.skip = self.batch
+        self.skip = 0 if self.exhausted else self.batch
         if self.to_restore.get("loader") is not None and hasattr(loader, "load_state_dict"):
             loader.load_state_dict(self.to_restore["loader"])
             self.skip = 0
@@ -217,6 +217,10 @@ class TrainingLoop:
             raise TrainingError(
                 f"Trainer.load: expected the state of a run, found something else in {path}. Is it only a model?"
             )
+        saved, here = state["scheduler"] is not None, self.scheduler is not None
+        if saved != here:
+            name = {True: "a scheduler", False: "no scheduler"}
+            raise TrainingError(f"Trainer.load: expected {name[here]}, as in this Trainer, found {name[saved]} in {path}.")
         self.load_state_dict(state)
 
     def progress(self) -> dict[str, Any]:
