@@ -220,7 +220,9 @@ class TrainingLoop:
         saved, here = state["scheduler"] is not None, self.scheduler is not None
         if saved != here:
             name = {True: "a scheduler", False: "no scheduler"}
-            raise TrainingError(f"Trainer.load: expected {name[here]}, as in this Trainer, found {name[saved]} in {path}.")
+            raise TrainingError(
+                f"Trainer.load: this Trainer has {name[here]}, the run in {path} has {name[saved]}. Make them equal."
+            )
         self.load_state_dict(state)
 
     def progress(self) -> dict[str, Any]:
