@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,11 @@ from pathlib import Path
 from typing import IO
 
 from tito.errors import ChildError
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
 
 TITO_HOME = Path(__file__).resolve().parents[2]  # the folder that holds the package tito
 CUT = b"\n[... output beyond the limit dropped ...]\n"
@@ -88,6 +94,7 @@ def run_python(
         raise ChildError(
             f"expected to start {sys.executable}, found: {error.strerror}: check that Python is installed"
         ) from error
+    _bound_cpu(process, timeout)
     assert process.stdout is not None and process.stderr is not None
     with process:
         taps = [_Tap(process.stdout, output_limit), _Tap(process.stderr, output_limit)]
@@ -118,6 +125,14 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
         "PYTHONOPTIMIZE": "",  # with it Python drops every assert, and all tests pass
     }
     return {**os.environ, **fixed, **extra}
+
+
+def _bound_cpu(process: subprocess.Popen[bytes], timeout: float) -> None:
+    """Bound the child's processor time too: an endless loop must not outlive a tito that was itself killed."""
+    if resource is not None and hasattr(resource, "prlimit"):
+        seconds = int(timeout * (os.cpu_count() or 1)) + 10
+        with contextlib.suppress(ProcessLookupError):     # it has ended already
+            resource.prlimit(process.pid, resource.RLIMIT_CPU, (seconds, seconds))
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
