@@ -248,12 +248,12 @@ def bind(primitive, *inputs, **params):
         raise_kernel_failure(primitive.name, arrays, params, error)
     outputs = (wrap(tensor._result, result),) if primitive.fresh else wrap_outputs(primitive, inputs, tensor, result)
     now = "forward" if scope is None else scope.phase
-    if notes is None:
-        for after in watching.after if tracked else watching.after_untracked:
-            after(primitive, inputs, params, outputs, backend, now, None)
-    else:
+    if notes is not None:                                    # somebody looked before: everybody is told, each with its note
         for after, note in zip(watching.after, notes, strict=True):
             after(primitive, inputs, params, outputs, backend, now, note)
+    else:
+        for after in watching.after if tracked else watching.after_untracked:
+            after(primitive, inputs, params, outputs, backend, now, None)
     return outputs[0] if primitive.visible == 1 else outputs[: primitive.visible]
 
 
@@ -538,7 +538,7 @@ def matmul_kernel(xp, a, b):
     ### END SOLUTION
 
 
-MATMUL = Primitive("matmul", matmul_kernel, promote="same")
+MATMUL = Primitive("matmul", ops.quiet(matmul_kernel), promote="same")
 
 
 class Tensor(Tensor):
@@ -594,7 +594,7 @@ def sum_kernel(xp, a, *, dim, keepdim):
     ### END SOLUTION
 
 
-SUM = Primitive("sum", sum_kernel)
+SUM = Primitive("sum", ops.quiet(sum_kernel))
 
 
 class Tensor(Tensor):
