@@ -146,6 +146,18 @@ def test_leaves_are_written_as_soon_as_they_are_complete():
     assert order == ["last", "first"], f"propagate: the last layer's gradient must be written first, got {order}"
 
 
+def test_joined_tensors_get_their_own_part_back():
+    a, b = leaf([[1.0, 2.0]]), leaf([[3.0, 4.0], [5.0, 6.0]])
+    try:
+        (tinytorch.cat([a, b]) * np.arange(6.0).reshape(3, 2)).sum().backward()
+    except ValueError as error:
+        reason = "cat's rule needs the shapes that `keep` returns, also without `saves`"
+        raise AssertionError(f"Autograd.after: {reason}: {error}") from error
+    found = (a.grad.tolist(), b.grad.tolist())
+    expected = ([[0, 1]], [[2, 3], [4, 5]])
+    assert found == expected, f"Autograd.after, propagate: the parts of cat's gradient are {expected}, got {found}"
+
+
 def test_only_what_needs_a_gradient_is_recorded():
     x, w = tensor([1.0, 2.0]), tensor([3.0, 4.0], requires_grad=True)
     x[0] = 5.0                                            # a tensor that was written to is looked at more closely

@@ -155,7 +155,7 @@ def format_seconds(seconds: float) -> str:
       1. From 3600 s on: whole hours and whole minutes, "1 h 03 min". From 60 s on: "2 min 05 s".
       2. Below: try s, ms, µs in this order; take the first in which the number is at least 1. Otherwise ns.
       3. Three significant digits: two decimals below 10, one below 100, none from 100 on.
-         The helper `three_digits` above does step 3 for you.
+         The helper `three_digits` below does step 3 for you.
     EXAMPLE: format_seconds(0.0015) -> "1.50 ms"; format_seconds(125) -> "2 min 05 s"
     """
     ### BEGIN SOLUTION
@@ -752,8 +752,8 @@ def analyze_cache():
         array = np.ones(kib * 256, dtype=np.float32)
         ordered, anywhere = np.arange(reads) % array.size, rng.integers(0, array.size, reads)
         near, far = (measure_time(array.take, places, None, out, "clip", repeats=5) for places in (ordered, anywhere))
-        print(f"{format_bytes(array.nbytes):>10}: in order {near.median / reads * 1e9:.2f} ns a number, "
-              f"at random {far.median / reads * 1e9:.2f} ns")
+        print(f"{format_bytes(array.nbytes):>10}: in order {near.best / reads * 1e9:.2f} ns a number, "
+              f"at random {far.best / reads * 1e9:.2f} ns")
 
 # %% [markdown]
 """
@@ -789,7 +789,7 @@ def analyze_temporaries():
         del result
 
 # %% [markdown]
-"""
+r"""
 NumPy is clever in the second line: it sees that nobody else holds the product and adds into it. Backward passes
 (module 09) keep such intermediate arrays alive on purpose, which is why training needs far more memory than
 prediction.
@@ -797,7 +797,7 @@ prediction.
 ## Integration: a benchmark others can believe
 
 All pieces in one place. `report_benchmark` prints the machine, then a matrix product with time, spread, memory, and
-the rate of arithmetic. A product of two $n \\times n$ matrices takes $2n^3$ operations, so one number follows that you
+the rate of arithmetic. A product of two $n \times n$ matrices takes $2n^3$ operations, so one number follows that you
 will meet in every later module: billions of operations in a second, GFLOP/s.
 """
 

@@ -5,6 +5,7 @@ from typing import Any
 from tinytorch.core.engine import ShapeError, phase, primitive
 from tinytorch.core.layers import Module, Parameter
 from tinytorch.core.tensor import ones, zeros
+from tinytorch.given.arguments import expect_tensor
 
 #| face nn.functional: layer_norm
 #| face nn: LayerNorm
@@ -39,7 +40,7 @@ class BatchNormState(Module):
 
     def settings(self, x: Any) -> dict[str, Any]:
         """Return the arguments of `batch_norm` for a batch x, which is counted if the layer is in training."""
-        if x.ndim not in self.axes or x.shape[1] != self.num_features:
+        if expect_tensor(x, type(self).__name__).ndim not in self.axes or x.shape[1] != self.num_features:
             shapes = " or ".join(f"(N, {self.num_features}{', L' * (n == 3)}{', H, W' * (n == 4)})" for n in self.axes)
             raise ShapeError(f"{type(self).__name__}: expected an input of shape {shapes}, found {x.shape}.")
         momentum = self.momentum
@@ -66,10 +67,10 @@ def layer_norm(
 ) -> Any:
     """Return input normalised over its last axes, whose sizes are `normalized_shape`."""
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if not shape or input.shape[-len(shape) :] != shape:
+    if not shape or expect_tensor(input, "layer_norm").shape[-len(shape) :] != shape:
         raise ShapeError(f"layer_norm: expected an input whose last axes are {shape}, found {input.shape}.")
     for name, value in (("weight", weight), ("bias", bias)):
-        if value is not None and value.shape != shape:
+        if value is not None and expect_tensor(value, f"layer_norm's {name}").shape != shape:
             raise ShapeError(f"layer_norm: expected {name} of shape {shape}, found {value.shape}.")
     return primitive("layer_norm")(input, weight, bias, normalized_ndim=len(shape), eps=eps)
 

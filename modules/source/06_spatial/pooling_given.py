@@ -7,6 +7,7 @@ import numpy as np
 from tinytorch.core.engine import Primitive, primitive
 from tinytorch.core.layers import Module
 from tinytorch.core.tensor import from_array
+from tinytorch.given.silence import quiet
 from tinytorch.given.spatial_grads import window_counts
 from tinytorch.given.spatial_layout import check_images, check_pooling, outputs_of, pad_images, pair, places, reach, tap
 
@@ -27,7 +28,7 @@ def avg_pool2d_kernel(xp, x, *, kernel_size, stride, padding, ceil_mode, count_i
     )
 
 
-AVG_POOL2D = Primitive("avg_pool2d", avg_pool2d_kernel, promote="float")
+AVG_POOL2D = Primitive("avg_pool2d", quiet(avg_pool2d_kernel), promote="float")
 
 
 def max_pool2d(

@@ -73,6 +73,7 @@ image and its left padding.
 import numpy as np
 
 from tinytorch.core.engine import DEFAULT_GENERATOR, Primitive, ShapeError, bind, phase
+from tinytorch.given.silence import quiet
 from tinytorch.given.spatial_layout import image_blocks, pad_images, pair, places, reach, tap
 
 
@@ -282,7 +283,7 @@ def conv2d_kernel(xp, x, weight, bias, *, stride, padding, dilation, groups):
     return out.transpose(0, 3, 1, 2)
 
 
-CONV2D = Primitive("conv2d", conv2d_kernel, promote="same")
+CONV2D = Primitive("conv2d", quiet(conv2d_kernel), promote="same")
 
 # %% [markdown]
 """
@@ -515,7 +516,7 @@ def batch_norm_stats_kernel(xp, x):
     ### END SOLUTION
 
 
-BATCH_NORM_STATS = Primitive("batch_norm_stats", batch_norm_stats_kernel, outputs=("mean", "var"))
+BATCH_NORM_STATS = Primitive("batch_norm_stats", quiet(batch_norm_stats_kernel), outputs=("mean", "var"))
 
 # %% [markdown]
 """
@@ -574,7 +575,7 @@ def batch_norm_kernel(xp, x, weight, bias, mean, var, *, training, eps):
     ### END SOLUTION
 
 
-BATCH_NORM = Primitive("batch_norm", batch_norm_kernel, promote="same", deferrable=True)
+BATCH_NORM = Primitive("batch_norm", quiet(batch_norm_kernel), promote="same", deferrable=True)
 
 # %% [markdown]
 """
@@ -741,7 +742,7 @@ def layer_norm_kernel(xp, x, weight, bias, *, normalized_ndim, eps):
     ### END SOLUTION
 
 
-LAYER_NORM = Primitive("layer_norm", layer_norm_kernel, residuals=("mean", "rstd"), promote="float")
+LAYER_NORM = Primitive("layer_norm", quiet(layer_norm_kernel), residuals=("mean", "rstd"), promote="float")
 
 # %% [markdown]
 """
@@ -810,7 +811,7 @@ def analyze_network():
     from time import perf_counter
 
     from tinytorch import randn
-    from tinytorch.core.engine import Watcher, overlay
+    from tinytorch.core.engine import TensorBase, Watcher, overlay
 
     class Clock(Watcher):
         def before(self, primitive, inputs, params):
@@ -818,7 +819,8 @@ def analyze_network():
 
         def after(self, primitive, inputs, params, outputs, backend, phase, note=None):
             seconds[primitive.name] = seconds.get(primitive.name, 0) + perf_counter() - note
-            moved[primitive.name] = moved.get(primitive.name, 0) + sum(a._array.nbytes for a in (inputs[0], *outputs))
+            arrays = [a._array for a in (*inputs, *outputs) if isinstance(a, TensorBase)]
+            moved[primitive.name] = moved.get(primitive.name, 0) + sum(array.nbytes for array in arrays)
 
     seconds, moved, model = {}, {}, SmallCNN()
     x = randn(64, 3, 32, 32)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinytorch.core.engine import Primitive, ShapeError, primitive
+from tinytorch.given.arguments import expect_tensor
 from tinytorch.given.spatial_layout import (
     check_convolution,
     check_images,
@@ -68,6 +69,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         raise NotImplementedError(
             f'pad: expected mode="constant", found {mode!r}; other modes are not part of this course.'
         )
+    expect_tensor(input, "pad")
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise ShapeError(
             f"pad: expected (before, after) for at most {input.ndim} axes, found {len(pad)} numbers: {tuple(pad)}."

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.engine import Primitive
+from tinytorch.given.silence import quiet
 from tinytorch.given.spatial_layout import (
     as_rows,
     column_sum,
@@ -84,8 +85,8 @@ def _columns(xp: Any, padded: Any, kernel: Any, outputs: Any, stride: Any, dilat
     return windows.reshape(-1, kernel[0] * kernel[1] * c)
 
 
-CONV2D_INPUT_GRAD = Primitive("conv2d_input_grad", conv2d_input_grad_kernel, promote="same")
-CONV2D_WEIGHT_GRAD = Primitive("conv2d_weight_grad", conv2d_weight_grad_kernel, promote="same")
+CONV2D_INPUT_GRAD = Primitive("conv2d_input_grad", quiet(conv2d_input_grad_kernel), promote="same")
+CONV2D_WEIGHT_GRAD = Primitive("conv2d_weight_grad", quiet(conv2d_weight_grad_kernel), promote="same")
 
 
 # ---- pooling ---------------------------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def _crop(xp: Any, received: Any, size: Any, padding: Any) -> Any:
 
 MAX_POOL2D_GRAD = Primitive("max_pool2d_grad", max_pool2d_grad_kernel)
 MAX_POOL2D_PICK = Primitive("max_pool2d_pick", max_pool2d_pick_kernel)
-AVG_POOL2D_GRAD = Primitive("avg_pool2d_grad", avg_pool2d_grad_kernel)
+AVG_POOL2D_GRAD = Primitive("avg_pool2d_grad", quiet(avg_pool2d_grad_kernel))
 
 
 # ---- normalisation ---------------------------------------------------------------------------------------------------
@@ -263,14 +264,14 @@ def _size(shape: tuple[int, ...]) -> int:
 
 BATCH_NORM_GRAD = Primitive(
     "batch_norm_grad",
-    batch_norm_grad_kernel,
+    quiet(batch_norm_grad_kernel),
     outputs=("dx", "dweight", "dbias"),
     promote="same",
     decompose=batch_norm_grad_in_tensors,
 )
 LAYER_NORM_GRAD = Primitive(
     "layer_norm_grad",
-    layer_norm_grad_kernel,
+    quiet(layer_norm_grad_kernel),
     outputs=("dx", "dweight", "dbias"),
     promote="same",
     decompose=layer_norm_grad_in_tensors,

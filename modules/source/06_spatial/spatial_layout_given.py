@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.engine import DTypeError, ShapeError
+from tinytorch.given.arguments import expect_tensor
 
 BLOCK_BYTES = 1 << 20  # about what stays in a core's L2 cache
 ROWS_PER_BLOCK = 4096
@@ -35,7 +36,7 @@ def pair(value: Any, what: str, least: int = 1) -> Pair:
 
 def check_images(name: str, x: Any) -> None:
     """Refuse what is not a batch of images."""
-    if x.ndim != 4:
+    if expect_tensor(x, name).ndim != 4:
         raise ShapeError(
             f"{name}: expected images of shape (N, C, H, W), found {x.shape}. A single image: x.unsqueeze(0)."
         )
@@ -44,7 +45,7 @@ def check_images(name: str, x: Any) -> None:
 def check_convolution(x: Any, weight: Any, bias: Any, groups: int) -> None:
     """Refuse images, weights and biases whose channels do not fit each other."""
     check_images("conv2d", x)
-    if weight.ndim != 4:
+    if expect_tensor(weight, "conv2d's weight").ndim != 4:
         raise ShapeError(f"conv2d: expected a weight of shape (out, in / groups, kH, kW), found {weight.shape}.")
     if groups < 1 or weight.shape[0] % groups:
         raise ShapeError(
@@ -55,7 +56,7 @@ def check_convolution(x: Any, weight: Any, bias: Any, groups: int) -> None:
             f"conv2d: expected images with {weight.shape[1] * groups} channels (weight {weight.shape}, "
             f"groups={groups}), found {x.shape[1]} in shape {x.shape}."
         )
-    if bias is not None and bias.shape != weight.shape[:1]:
+    if bias is not None and expect_tensor(bias, "conv2d's bias").shape != weight.shape[:1]:
         raise ShapeError(
             f"conv2d: expected a bias of shape {weight.shape[:1]}, one number a channel, found {bias.shape}."
         )
@@ -76,11 +77,11 @@ def check_pooling(name: str, x: Any, kernel_size: Pair, padding: Pair, dilation:
 
 def check_batch_norm(x: Any, mean: Any, var: Any, weight: Any, bias: Any, training: bool) -> None:
     """Refuse what cannot be normalised per channel."""
-    if x.ndim < 2:
+    if expect_tensor(x, "batch_norm").ndim < 2:
         raise ShapeError(f"batch_norm: expected an input of shape (N, C, …), found {x.shape}.")
     expected = (x.shape[1],)
     for name, value in (("running_mean", mean), ("running_var", var), ("weight", weight), ("bias", bias)):
-        if value is not None and value.shape != expected:
+        if value is not None and expect_tensor(value, f"batch_norm's {name}").shape != expected:
             raise ShapeError(
                 f"batch_norm: expected {name} of shape {expected} for input {x.shape}, found {value.shape}."
             )

@@ -513,7 +513,7 @@ def test_resume():
     ### END HIDDEN TESTS
 
 # %% [markdown]
-"""
+r"""
 ### Piece 5: standardised inputs
 
 Images are stored as bytes, 0 to 255: a quarter of the memory of float32. They become floats one batch at a time, on
@@ -524,7 +524,7 @@ The test images are standardised with the same numbers: the network has never se
 them.
 
 Computing the two is an exercise in memory. CIFAR-10 as float64 takes 1.2 GiB. So go through it in pieces and keep two
-sums for each channel: of the values and of their squares. Then $\\mu = E[x]$ and $\\sigma^2 = E[x^2] - E[x]^2$. (With
+sums for each channel: of the values and of their squares. Then $\mu = E[x]$ and $\sigma^2 = E[x^2] - E[x]^2$. (With
 values between 0 and 1 in float64 the subtraction is harmless. For numbers with a large mean it is not: there, use
 Welford's update.)
 """

@@ -89,10 +89,10 @@ class Autograd(Watcher):
         """Record one operation that was executed. `note` are the inputs before an in-place operation, else None.
 
         TASK: decide whether the operation must be recorded, and record it.
-        APPROACH: 1. does any input that is a TensorBase have `_requires_grad`? If none: return. The loop also refuses outdated
-            views (`check_history`, written). 2. `rule = find_rule(primitive)`; None: return, it has no gradient. 3. `saved =
-            keep(rule, primitive, inputs, outputs)`, or () if the rule saves nothing and the primitive has named inputs only.
-            4. `Node(inputs, outputs, apply_rule, saved, primitive, params, rule)` attaches itself to the outputs.
+        APPROACH: 1. in the loop (which also refuses outdated views): set `needed` if x has `_requires_grad`. 2. behind the loop:
+            not needed: return. 3. `rule = find_rule(primitive)`; None: return, it has no gradient. 4. `saved = keep(rule, primitive,
+            inputs, outputs)`: what the rule will need. 5. `Node(inputs, outputs, apply_rule, saved, primitive, params, rule)`
+            attaches itself to the outputs.
         EXAMPLE: w = Tensor([2.0], requires_grad=True); (w * 3).grad_fn -> <mul>
         """
         if note is not None:
@@ -105,6 +105,8 @@ class Autograd(Watcher):
                 ### BEGIN SOLUTION
                 if x._requires_grad:
                     needed = True
+                ### END SOLUTION
+        ### BEGIN SOLUTION
         if not needed:
             return
         rule = VJPS.get(primitive.name) or find_rule(primitive)
@@ -128,6 +130,8 @@ Three operations, one of them without any weight. We look at the edges: `mul` mu
 
 # %% nbgrader={"grade": true, "grade_id": "test-autograd-record", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 def test_record():
+    from tinytorch.core.tensor import cat
+
     VJPS.setdefault("add", Rule(lambda g, s: g, lambda g, s: g))
     VJPS.setdefault("mul", Rule(lambda g, s: g * s.b, lambda g, s: g * s.a, saves=("a", "b")))
     w, x = Tensor([2.0], requires_grad=True), Tensor([3.0])
@@ -141,6 +145,9 @@ def test_record():
     assert [value is kept for value, (kept, _) in zip((w, s), y.grad_fn.saved, strict=True)] == [True, True], "Autograd.after: mul saves a, b"
     assert s.grad_fn.saved == (), "Autograd.after: add saves nothing"
     assert (w > 1).grad_fn is None, "Autograd.after: a comparison has no gradient and is not recorded"
+    VJPS.setdefault("cat", Rule(joint=lambda g, s, dim: None))
+    joined = cat([w, x]).grad_fn.saved
+    assert joined == ((1,), (1,)), f"Autograd.after: call keep also for a rule without `saves`: cat needs the shapes (1,), (1,), got {joined}"
 
 # %% [markdown]
 """
@@ -331,7 +338,7 @@ def permute_vjp(g, saved, *, order):
 def matmul_vjp_a(g, saved):
     """Return the gradient of a @ b with respect to a, for operands with two axes or more.
 
-    TASK: one line. APPROACH: the shapes leave no choice: (m, n) times (n, k) gives (m, k). EXAMPLE: g (2, 4), b (3, 4) transposed...
+    TASK: one line. APPROACH: as in the text, with `.mT`. EXAMPLE: g (2, 4), b (3, 4) -> (2, 3)
     """
     ### BEGIN SOLUTION
     return g @ saved.b.mT
@@ -339,7 +346,7 @@ def matmul_vjp_a(g, saved):
 
 
 def matmul_vjp_b(g, saved):
-    """Return the gradient of a @ b with respect to b. TASK: one line. APPROACH: (k, m) times (m, n). EXAMPLE: a.mT first"""
+    """Return the gradient of a @ b with respect to b. TASK: one line. APPROACH: as above. EXAMPLE: a (2, 3), g (2, 4) -> (3, 4)"""
     ### BEGIN SOLUTION
     return saved.a.mT @ g
     ### END SOLUTION
@@ -394,7 +401,8 @@ stack has no such limit.
 def count_dependencies(roots):
     """Return {target: number of edges that lead to it} over all nodes and leaves reachable from `roots`.
 
-    roots: nodes or leaf tensors; each appears in the result, with 0 if no edge leads to it.
+    roots: nodes or leaf tensors; each appears in the result, with 0 if no edge leads to it. An edge in `node.edges` is None
+    or a pair (target, which of its outputs); the target is a Node or a leaf.
 
     TASK: visit every node once, and count every edge.
     APPROACH: 1. the counts begin with 0 for each root; the stack holds the roots that are Nodes, each once. 2. pop a node; for
@@ -530,11 +538,16 @@ writes nothing. Rules run as ordinary operations; they are recorded only with `c
 #| face autograd: backward, grad
 def as_list(tensors):
     """Return one tensor, or several, as a list."""
-    return [tensors] if isinstance(tensors, TensorBase) else list(tensors)
+    found = [tensors] if isinstance(tensors, TensorBase) or not hasattr(tensors, "__iter__") else list(tensors)
+    if not all(t is None or isinstance(t, TensorBase) for t in found):
+        raise GradientError(f"Expected a tensor, or a list of tensors, found {[type(t).__name__ for t in found][:5]}.")
+    return found
 
 
 def initial_gradients(outputs, gradients):
     """Return one gradient to begin with for each output."""
+    if any(output is None for output in outputs):
+        raise GradientError("Expected tensors to differentiate, found None among them.")
     gradients = [None] * len(outputs) if gradients is None else as_list(gradients)
     if len(gradients) != len(outputs):
         raise GradientError(f"backward: expected one gradient for each of the {len(outputs)} tensors, found {len(gradients)}.")
@@ -582,8 +595,8 @@ def propagate(walk, roots, gradients):
 
     TASK: process every node after all of its consumers.
     APPROACH: 1. `edges = [edge_of(r) for r in roots]`; `counts = count_dependencies([target for target, _ in edges])`. 2. each root's
-        gradient arrives at its edge. 3. `complete(target)` for each root target with count 0, each once: a leaf is finished at
-        once (`walk.finish`), a Node appended to `ready`. 4. while ready: pop a node; take its gradients; get those of its inputs (None
+        gradient arrives at its edge. 3. write a small function `complete(target)`: a Node is appended to the list `ready`, a leaf is
+        finished at once (`walk.finish`). Call it for each root target with count 0, each once. 4. while ready: pop a node; take its gradients; get those of its inputs (None
         for every edge, without running the rule, if the walk does not want the node); for each edge that is not None let its gradient
         arrive (unless it is None), count its target down by 1, and at 0 the target is complete.
     EXAMPLE: for y = w * w: mul's rule runs, its two gradients arrive at w, and w is finished with their sum.
@@ -788,8 +801,8 @@ def analyze_cost():
     x = from_array(np.ones((256, 256), "float32"))
     for depth in (2, 4, 8):
         weights = [from_array(np.full((256, 256), 1 / 256, "float32"), requires_grad=True) for _ in range(depth)]
-        forward = measure_time(lambda weights=weights: tower(x, weights), repeats=5).median
-        both = measure_time(lambda weights=weights: tower(x, weights).sum().backward(), repeats=5).median
+        forward = measure_time(lambda weights=weights: tower(x, weights)).best
+        both = measure_time(lambda weights=weights: tower(x, weights).sum().backward()).best
         kept = saved_bytes(tower(x, weights).sum())
         light = saved_bytes(checkpoint(tower, x, weights).sum())
         print(f"depth {depth}: forward + backward = {both / forward:.1f} × forward; graph keeps {format_bytes(kept)}, checkpointed {format_bytes(light)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tinytorch.core.engine import VJPS, Rule, primitive
@@ -9,7 +10,7 @@ from tinytorch.core.engine import VJPS, Rule, primitive
 
 def _rows(t: Any) -> Any:
     """All leading axes joined: (..., n) → (N, n)."""
-    return t.reshape(-1, t.shape[-1])
+    return t.reshape(math.prod(t.shape[:-1]), t.shape[-1])
 
 
 def _linear_weight(g: Any, saved: Any) -> Any:

@@ -186,6 +186,9 @@ def run_hooks(hooks: dict, g: Any) -> Any:
     """Call each hook with the gradient; what one returns replaces it."""
     for hook in list(hooks.values()):
         replaced = hook(g)
+        if replaced is not None and getattr(replaced, "shape", None) != g.shape:
+            found = getattr(replaced, "shape", type(replaced).__name__)
+            raise GradientError(f"A gradient hook must return None or a tensor of the gradient's shape {g.shape}, found {found}.")
         g = g if replaced is None else replaced
     return g
 
