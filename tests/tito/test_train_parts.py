@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,43 @@ def test_a_damaged_job_is_one_sentence(project: Project, content: str) -> None:
 def test_the_job_is_readable_json(project: Project) -> None:
     row = json.loads((new_run(project, JOB, None) / runs.RUN).read_text())
     assert (row["recipe"]["name"], row["seed"], row["minutes"]) == ("cifar10", 3, 1.5)
+
+
+# ---- what the child reports ------------------------------------------------------------------------------------------
+
+
+def test_what_the_package_prints_does_not_disturb_the_report() -> None:
+    code = """
+import os, sys
+from tito.training.child.report import Report, StopRequest
+report = Report(StopRequest())
+print("half a line", end=""); print(", and the rest")
+print("a warning", file=sys.stderr)
+os.write(1, b"from a library in C")
+report("step", loss=float("nan"), lr=0.1)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"event": "printed", "text": "half a line, and the rest"},
+        {"event": "printed", "text": "a warning"},
+        {"event": "step", "loss": "nan", "lr": 0.1},
+    ]
+    assert done.stderr == "from a library in C"
+
+
+def test_a_reader_that_has_gone_is_a_wish_to_stop() -> None:
+    code = """
+import os, sys
+from tito.training.child.report import Report, StopRequest
+stop = StopRequest()
+report = Report(stop)
+sys.stdin.read()
+report("step")
+os._exit(7 if stop.made else 0)
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdin is not None
+        process.stdout.close()
+        process.stdin.close()
+        assert process.wait(60) == 7

@@ -64,6 +64,10 @@ class _Lines:
         """What comparing pixels achieves."""
         self.say(f"To beat: {event['accuracy']:.1%}, the accuracy of {event['k']} nearest neighbours, pixel by pixel.")
 
+    def printed(self, event: Event) -> None:
+        """A line that the package printed."""
+        self.say(event["text"], "dim")
+
     def notice(self, event: Event) -> None:
         """A sentence of the child's."""
         self.say(event["message"], "yellow")

@@ -23,6 +23,7 @@ class Recipe:
     dataset: str
     fallback: str
     epochs: int
+    fallback_epochs: int
     batch_size: int
     lr: float
     momentum: float
@@ -44,6 +45,7 @@ RECIPES = {
             dataset="cifar10",
             fallback="synthetic",
             epochs=5,
+            fallback_epochs=5,
             batch_size=128,
             lr=0.1,
             momentum=0.9,
@@ -60,6 +62,7 @@ RECIPES = {
             dataset="mnist",
             fallback="digits",
             epochs=2,
+            fallback_epochs=20,  # of a fortieth of the images
             batch_size=128,
             lr=0.1,
             momentum=0.9,
@@ -85,4 +88,6 @@ def adjusted(base: Recipe, given: Mapping[str, int | float]) -> Recipe:
     """The recipe with those of its numbers replaced that were given; other settings of a run are passed over."""
     own = {field.name for field in fields(base)}
     changes: dict[str, Any] = {key: value for key, value in given.items() if key in own}
+    if "epochs" in given:
+        changes["fallback_epochs"] = given["epochs"]
     return replace(base, **changes)

@@ -84,9 +84,11 @@ def train(project: Project, job: Job, folder: Path) -> Generator[Event, None, No
             finally:
                 if process.poll() is None and last.get("event") not in ("result", "stopped"):
                     process.kill()
+        if last.get("event") in ("result", "stopped"):
+            return
         if stop.requests > 1 and process.returncode == -signal.SIGKILL:
             yield {"event": "killed"}
-        elif last.get("event") not in ("result", "stopped"):
+        else:
             errors.seek(0)
             raise _died(errors.read().decode(errors="replace"), process.returncode)
 

@@ -30,58 +30,66 @@ def main(folder: Path) -> int:
 
 def run(job: Job, folder: Path, report: Report, stop: StopRequest) -> None:
     """Images, plan, training, outcome."""
-    from tito.training.child.images import NEIGHBOURS, choose_images, neighbour_baseline
-    from tito.training.child.network import build, describe_optimizer, epochs_that_fit, steps_per_epoch
+    from tito.training.child.images import choose_images
+    from tito.training.child.network import build, describe_optimizer, steps_per_epoch
     from tito.training.child.outcome import conclude, texts, write_result
 
     started = time.monotonic()
     plan = read_record(folder / PLAN)
     images = choose_images(job, report, stop, plan["source"] if plan else None)
-    report(
-        "data",
-        source=images.source,
-        title=images.title,
-        why=images.why,
-        train=len(images.train),
-        test=len(images.test),
-    )
-    if plan is None:
-        baseline = None if images.source == job.recipe.dataset else neighbour_baseline(images)
-        stop.check()
-        epochs, why = epochs_that_fit(job, images, stop)
-        plan = {"source": images.source, "epochs": epochs, "why": why, "baseline": baseline}
-        atomic_write(folder / PLAN, json.dumps(plan, indent=2) + "\n")
+    count = {"train": len(images.train), "test": len(images.test)}
+    report("data", source=images.source, title=images.title, why=images.why, **count)
+    plan = plan or _plan(job, images, folder, stop)
     if plan["baseline"] is not None:
-        report("baseline", accuracy=plan["baseline"], k=NEIGHBOURS)
-    kit = build(job, images, plan["epochs"])
-    trainer, follow = _trainer(job, kit, folder, report, stop)
+        report("baseline", accuracy=plan["baseline"], k=plan["neighbours"])
+    steps, epochs = steps_per_epoch(images, job.recipe), plan["epochs"]
+    kit = build(job, images, epochs)
+    trainer, follow = _trainer(job, kit, folder, report, stop, started)
     report(
         "plan",
-        epochs=plan["epochs"],
+        epochs=epochs,
         why=plan["why"],
-        steps_per_epoch=steps_per_epoch(images, job.recipe),
+        steps_per_epoch=steps,
         network=type(kit.model).__name__,
         parameters=sum(p.numel() for p in kit.model.parameters()),
         optimizer=describe_optimizer(job.recipe),
         start=trainer.steps,
     )
     stop.check()
-    trainer.fit(kit.train_loader, kit.test_loader, epochs=plan["epochs"])
-    if trainer.epoch < plan["epochs"]:
-        report("stopped", step=trainer.steps, steps=plan["epochs"] * steps_per_epoch(images, job.recipe))
+    trainer.fit(kit.train_loader, kit.test_loader, epochs=epochs)
+    if trainer.epoch < epochs:
+        report("stopped", step=trainer.steps, steps=epochs * steps)
         return
-    result = conclude(kit, images, trainer, follow, folder)
-    result |= {"baseline": plan["baseline"], "seconds": time.monotonic() - started}
+    result = conclude(kit, images, trainer, follow, folder) | {"baseline": plan["baseline"], "seconds": follow.seconds}
     write_result(result, folder)
     report("result", **result, texts=texts(result))
 
 
-def _trainer(job: Job, kit: Any, folder: Path, report: Report, stop: StopRequest) -> tuple[Any, Any]:
+def _plan(job: Job, images: Any, folder: Path, stop: StopRequest) -> dict[str, Any]:
+    """Decide what a resumed run must not decide anew, and write it down."""
+    from tito.training.child.images import NEIGHBOURS, neighbour_baseline
+    from tito.training.child.network import epochs_that_fit
+
+    baseline = None if images.source == job.recipe.dataset else neighbour_baseline(images)
+    stop.check()
+    epochs, why = epochs_that_fit(job, images, stop)
+    plan = {
+        "source": images.source,
+        "epochs": epochs,
+        "why": why,
+        "baseline": baseline,
+        "neighbours": NEIGHBOURS,
+    }
+    atomic_write(folder / PLAN, json.dumps(plan, indent=2) + "\n")
+    return plan
+
+
+def _trainer(job: Job, kit: Any, folder: Path, report: Report, stop: StopRequest, started: float) -> tuple[Any, Any]:
     """The Trainer of a run, taken up where the run was saved last; and the callback that follows it."""
     from tinytorch.training import Trainer
     from tito.training.child.follow import Follow, Save
 
-    follow = Follow(report, stop)
+    follow = Follow(report, stop, started)
     trainer = Trainer(
         kit.model,
         kit.optimizer,

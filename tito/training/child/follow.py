@@ -16,13 +16,20 @@ class Follow(Callback):  # type: ignore[misc]
     """Reports every step and epoch, and hands a wish to stop on to the Trainer.
 
     losses: of every step. epoch_seconds: of every epoch, from its first batch to its last step; without evaluation.
+    seconds: of the whole run, the time before a stop included.
     """
 
-    def __init__(self, report: Report, stop: StopRequest) -> None:
+    def __init__(self, report: Report, stop: StopRequest, started: float) -> None:
         self.report, self.stop = report, stop
+        self.started, self.before = started, 0.0  # of this process; and the seconds of those before it
         self.losses: list[float] = []
         self.epoch_seconds: list[float] = []
         self.running, self.mark = 0.0, 0.0  # seconds of the epoch under way, and when they were counted last
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the whole run so far."""
+        return self.before + time.monotonic() - self.started
 
     def on_epoch_begin(self, trainer: Any) -> None:
         """Start the clock."""
@@ -69,12 +76,17 @@ class Follow(Callback):  # type: ignore[misc]
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: losses and times so far."""
-        return {"losses": self.losses, "epoch_seconds": self.epoch_seconds, "running": self.running}
+        return {
+            "losses": self.losses,
+            "epoch_seconds": self.epoch_seconds,
+            "running": self.running,
+            "seconds": self.seconds,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue the lists."""
         self.losses, self.epoch_seconds = list(state["losses"]), list(state["epoch_seconds"])
-        self.running = state["running"]
+        self.running, self.before = state["running"], state["seconds"]
 
 
 class Save(Callback):  # type: ignore[misc]

@@ -86,7 +86,8 @@ def epochs_that_fit(job: Job, images: Images, stop: StopRequest) -> tuple[int, s
 
     The time of a step is measured on a network that is thrown away; the run itself starts from its seed afterwards.
     """
-    wanted = job.recipe.epochs
+    real = images.source == job.recipe.dataset
+    wanted = job.recipe.epochs if real else job.recipe.fallback_epochs
     if job.minutes is None:
         return wanted, ""
     step, check = _measure(job, images, stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -35,13 +36,14 @@ class StopRequest:
 
 
 class Report:
-    """Writes events to what was standard output when it was made; from then on prints of the package go to stderr."""
+    """Writes events to what was standard output when it was made; what the package prints becomes events too."""
 
     def __init__(self, stop: StopRequest) -> None:
         sys.stdout.flush()
         self._file = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
         self._stop, self._last_live = stop, 0.0
+        sys.stdout = sys.stderr = _Printed(self)
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Write one event. If tito has gone, that counts as a wish to stop."""
@@ -57,6 +59,24 @@ class Report:
         if last or now - self._last_live >= LIVE_SECONDS:
             self._last_live = now
             self(event, **fields)
+
+
+class _Printed(io.TextIOBase):
+    """Takes the place of standard output and error: every line that is printed is reported."""
+
+    def __init__(self, report: Report) -> None:
+        self._report, self._begun = report, ""
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Report the lines that are complete; keep the rest."""
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._report("printed", text=line)
+        return len(text)
 
 
 def _plain(value: Any) -> Any:
