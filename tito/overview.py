@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
 from tito.checkpoints.status import State, checkpoint_statuses
+from tito.course.cells import parse_python
 from tito.course.model import Course, Module
-from tito.course.solutions import find_regions
 from tito.course.sources import ModuleSources, read_sources
 from tito.export.manifest import Manifest, read_manifest
 from tito.progress import ModuleRecord, load
@@ -76,9 +77,20 @@ def _export_state(manifest: Manifest | None, module: Module, source: str) -> Exp
 def contents(project: Project, module: Module) -> Contents:
     """What is taught in the module and what comes along with it. Raises SourceError when a file cannot be read."""
     sources = read_sources(project, module)
-    regions = find_regions(sources.dev.decode("utf-8"), module.dev_path)
-    taught = tuple(dict.fromkeys(region.qualname for region in regions))
+    taught = tuple(dict.fromkeys(_tasks(parse_python(sources.dev.decode("utf-8"), module.dev_path))))
     return Contents(taught, {name: _public_names(sources, name) for name in sorted(sources.given)})
+
+
+def _tasks(node: ast.AST, outer: str = "") -> Iterator[str]:
+    """Qualified names of the functions whose docstring sets a TASK: those that the student writes.
+
+    Solution markers would not do: a student's file has none.
+    """
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) and "TASK" in (ast.get_docstring(child) or ""):
+            yield outer + child.name
+        if isinstance(child, ast.ClassDef):
+            yield from _tasks(child, f"{outer}{child.name}.")
 
 
 def _public_names(sources: ModuleSources, name: str) -> tuple[str, ...]:

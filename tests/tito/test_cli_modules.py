@@ -9,6 +9,7 @@ import pytest
 
 from tests.tito.command import fail, records, succeed, tito
 from tests.tito.toy import Toy
+from tito.course.solutions import strip_solutions
 
 CHECKPOINT = '''"""Can I box a number?"""
 
@@ -57,6 +58,10 @@ def test_complete_runs_the_checkpoint_unless_told_not_to(course: Toy) -> None:
 def test_status_tells_taught_from_given(toy: Toy) -> None:
     text = succeed(toy.project.root, "module", "status", "beta")
     assert "you write (1): triple" in text and "given in helpers_given.py" in text, text
+    path = toy.project.root / "modules/source/02_beta/beta_dev.py"
+    path.write_text(strip_solutions(path.read_text(encoding="utf-8")), encoding="utf-8")
+    text = succeed(toy.project.root, "module", "status", "beta")
+    assert "you write (1): triple" in text, f"a student's file has no solution markers: {text}"
     row = records(succeed(toy.project.root, "module", "status", "alpha", "--json"))[-1]
     assert row["taught"] == ["bind", "Box.add", "Box.double"] and row["export"] == "not exported", row
 
