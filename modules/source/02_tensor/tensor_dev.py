@@ -206,7 +206,7 @@ def bind(primitive, *inputs, **params):
     Returns the output tensor, or the tuple of visible outputs if there are several.
 
     TASK: steps 2, 4 and 5 above; the others are written.
-    APPROACH: 1. walk over `inputs` and fill `arrays`: of a tensor `x._array`; also keep it in `tensor`, and set `tracked` if
+    APPROACH: 1. walk over `inputs` and fill `arrays`: of a tensor (TensorBase) `x._array`; also keep it in `tensor`, and set `tracked` if
         `x._requires_grad or x._memory is not None`. Of a list (always tracked) a list, its tensors unpacked. Anything else as it is. 2. `arrays = promote_operands(primitive.promote, arrays)`, if the primitive
         has such a mode. 3. `backend, kernel = choose_kernel(...)`; most primitives have no rows: spare those the call, it is
         ("numpy", primitive.kernel). 4. `result = kernel(np, *arrays, **params)`.
@@ -322,7 +322,7 @@ def to_array(data, dtype=None):
     """Return `data` as a new array of a bool, integer or floating dtype.
 
     TASK: apply the table above, and refuse what is not numbers.
-    APPROACH: 1. a tensor: continue with its `_array`. 2. remember whether it already was an array (`isinstance(data, (np.ndarray,
+    APPROACH: 1. a TensorBase: continue with its `_array`. 2. remember whether it already was an array (`isinstance(data, (np.ndarray,
         np.generic))`). 3. `array = np.array(data)`; it raises ValueError if the rows of a list differ in length: raise
         ShapeError instead. 4. a dtype kind outside "biuf": raise DTypeError. 5. no dtype given, not an array before, and
         float64: use DEFAULT_DTYPE. 6. return it in `check_dtype(dtype)`, if one was asked for.
@@ -655,7 +655,7 @@ RESHAPE is given; what it needs is a shape without -1.
 def infer_shape(count, shape):
     """Return `shape` with its -1, if there is one, replaced so that the sizes multiply to `count`.
 
-    TASK: find the missing size; raise ShapeError if no size fits, or if there are two -1.
+    TASK: find the missing size; raise ShapeError if no size fits, if there are two -1, or a size below -1.
     APPROACH: 1. `known` = product of the sizes that are not -1. 2. no -1: known must equal count. 3. one -1: count must be
         divisible by known (and known not 0); the size is count // known.
     EXAMPLE: infer_shape(12, (3, -1)) -> (3, 4)
@@ -692,7 +692,7 @@ def test_shapes():
         assert np.array_equal(found.numpy(), a.reshape(expected)), f"reshape{shape}: wrong values"
     assert x.reshape(24)._storage is x._storage, "Tensor.reshape of a contiguous tensor must be a view"
     assert x.T.reshape(24)._storage is not x._storage, "Tensor.reshape of a transposed tensor must copy"
-    for bad in ((5, -1), (-1, -1), (7,)):
+    for bad in ((5, -1), (-1, -1), (7,), (-4, -6)):
         message = refusal(f"infer_shape: 24 elements in shape {bad}", ShapeError, lambda bad=bad: x.reshape(*bad))
         assert "24" in message, f"infer_shape: the message must show the number of elements, got {message}"
 
@@ -860,12 +860,12 @@ def analyze_memory():
 def analyze_cache_and_door():
     """Print ratios: strided against contiguous copying, and `bind` against np.add for small and large tensors."""
     matrix = ones(2048, 2048)
-    neighbours, apart = (measure_time(t.clone, repeats=5).median for t in (matrix[0], matrix[:, 0]))
+    neighbours, apart = (measure_time(t.clone, repeats=5).best for t in (matrix[0], matrix[:, 0]))
     print(f"copying 2,048 numbers that lie 8 KB apart takes {apart / neighbours:.1f} times as long as neighbours")
     for n in (64, 1_000_000):
         a = np.ones(n, "float32")
         x = from_array(a)
-        direct, bound = (measure_time(f, repeats=30).median for f in (lambda a=a: np.add(a, a), lambda x=x: x + x))
+        direct, bound = (measure_time(f, repeats=30).best for f in (lambda a=a: np.add(a, a), lambda x=x: x + x))
         print(f"{n:>9,} numbers: x + x takes {bound / direct:.1f} times as long as np.add")
 
 # %% [markdown]
