@@ -58,6 +58,11 @@ _CLEARER = (
         "the memory must not be written to (a read-only array, or an expanded tensor, whose elements share places): "
         "clone() it first",
     ),
+    ("numpy boolean", "bool tensors have no minus: use ~x to invert, x != y to compare, or convert with x.float()"),
+    ("not supported for the input types", "there is no such operation for this dtype; convert first, as in x.long()"),
+    ("did not contain a loop", "there is no such operation for this dtype; convert first, as in x.float()"),
+    ("zero-size array", "there are no elements to choose from"),
+    ("only integers, slices", "an index is made of ints, slices, None, ... and tensors or lists of ints or bools"),
 )
 
 
@@ -67,7 +72,10 @@ def raise_kernel_failure(name: str, arrays: list, params: dict, error: Exception
     An error of the framework's own that names the operation passes unchanged: whoever raised it knew more.
     """
     if isinstance(error, TinyTorchError) and str(error).startswith(name.rstrip("_")):
-        raise error
+        try:
+            raise error
+        finally:
+            del error       # its traceback leads here: without a name for it here, no cycle keeps the tensors alive
     operands = ", ".join(describe(a) for a in arrays if a is not None)
     settings = "".join(f", {key}={describe(value)}" for key, value in params.items())
     reason = str(error).replace("\n", " ").strip().rstrip(".") or type(error).__name__

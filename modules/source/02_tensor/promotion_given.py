@@ -76,4 +76,4 @@ def check_dtype(dtype: Any) -> np.dtype:
 
 def can_hold(target: np.dtype, source: np.dtype) -> bool:
     """Return whether an in-place operation may write `source` into `target`: no floats into integers."""
-    return _CATEGORY[source.kind] <= _CATEGORY[target.kind]
+    return source.kind in _CATEGORY and _CATEGORY[source.kind] <= _CATEGORY[target.kind]

@@ -1,6 +1,7 @@
 """What users write as arguments of tensor operations, checked and brought into one form: axes, shapes, indices."""
 
 import operator
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,21 @@ from tinytorch.given.errors import DTypeError, IndexingError, ShapeError
 from tinytorch.given.storage import TensorBase
 
 
+def _whole(value: Any, expected: str) -> int:
+    """Return `value` as an int, or say what was expected."""
+    if type(value) is int:
+        return value
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except (TypeError, RuntimeError):
+        raise DTypeError(f"{expected}, found {shorten(repr(value), 60)}.") from None
+
+
 def axis(dim: int, ndim: int, what: str) -> int:
     """Return `dim` counted from the front, or say that it is out of range."""
-    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
-        raise DTypeError(f"{what}: expected dim to be an int, found {dim!r}.")
-    dim = operator.index(dim)
+    dim = _whole(dim, f"{what}: expected dim to be an int")
     if not -max(ndim, 1) <= dim < max(ndim, 1):
         raise IndexingError(
             f"{what}: expected dim from {-max(ndim, 1)} to {max(ndim, 1) - 1} for {ndim} dimensions, found {dim}."
@@ -35,10 +46,7 @@ def sizes(shape: tuple) -> tuple[int, ...]:
     """Return a shape given as f(2, 3) or f((2, 3)) as a tuple of ints; -1 is for reshape and expand."""
     if len(shape) == 1 and isinstance(shape[0], tuple | list):
         shape = tuple(shape[0])
-    for size in shape:
-        if isinstance(size, bool) or not hasattr(size, "__index__"):
-            raise DTypeError(f"Expected a shape of ints, found {size!r} in {shape!r}.")
-    return tuple(operator.index(s) for s in shape)
+    return tuple(_whole(size, "Expected a shape of ints") for size in shape)
 
 
 def new_shape(shape: tuple) -> tuple[int, ...]:
@@ -47,6 +55,14 @@ def new_shape(shape: tuple) -> tuple[int, ...]:
     if any(size < 0 for size in found):
         raise ShapeError(f"Expected sizes of 0 or more for a new tensor, found shape {found}.")
     return found
+
+
+def count_of(value: Any, what: str) -> int:
+    """Return a number of things, a whole number of 0 or more."""
+    count = _whole(value, f"{what}: expected a whole number of 0 or more")
+    if count < 0:
+        raise ShapeError(f"{what}: expected a whole number of 0 or more, found {count}.")
+    return count
 
 
 def check_device(device: Any) -> None:

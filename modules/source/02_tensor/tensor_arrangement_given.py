@@ -21,7 +21,7 @@ class TensorArrangement(TensorProperties):
     def view(self, *shape: Any) -> Any:
         """Return the same elements in another shape, without copying."""
         result = self.reshape(*shape)
-        if result._storage is not self._storage:
+        if self.numel() and result._storage is not self._storage:
             raise ShapeError(
                 f"view: expected elements that lie in order in memory, found strides {self._array.strides}. Use "
                 "reshape."
@@ -69,12 +69,14 @@ class TensorArrangement(TensorProperties):
         """Return a view with axes of size 1 repeated, and new leading axes; -1 keeps a size."""
         wanted = ops.sizes(shape)
         new = len(wanted) - self.ndim
+        if new < 0:
+            raise ShapeError(f"expand: expected at least {self.ndim} axes for shape {self.shape}, found {wanted}.")
         shape = tuple(self.shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(wanted))
         return ops.EXPAND(self, shape=shape)
 
     def broadcast_to(self, shape: Any) -> Any:
         """Return a view of this shape, axes of size 1 repeated."""
-        return self.expand(*shape)
+        return self.expand(shape)
 
     def clone(self) -> Any:
         """Return a copy with a history."""

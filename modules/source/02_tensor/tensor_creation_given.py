@@ -86,7 +86,7 @@ def arange(
     start, end = (0, start) if end is None else (start, end)
     if not all(isinstance(v, int | float | np.number) for v in (start, end, step)):
         raise DTypeError(f"arange: expected numbers as start, end and step, found {start!r}, {end!r} and {step!r}.")
-    if step == 0 or (end - start) * step < 0:
+    if not all(np.isfinite((start, end, step))) or step == 0 or (end - start) * step < 0:
         raise ShapeError(f"arange: expected a step that leads from {start} to {end}, found {step}.")
     if dtype is None and all(isinstance(v, int | np.integer) for v in (start, end, step)):
         dtype = np.int64
@@ -97,25 +97,30 @@ def linspace(
     start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Any:
     """Return `steps` evenly spaced values from start to end, both included."""
-    (count,) = arguments.new_shape((steps,))
+    if not all(isinstance(v, int | float | np.number) for v in (start, end)):
+        raise DTypeError(f"linspace: expected numbers as start and end, found {start!r} and {end!r}.")
+    count = arguments.count_of(steps, "linspace")
     return _made(np.linspace(start, end, count).astype(_or_default(dtype)), device, requires_grad)
 
 
 def zeros_like(input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
     """Return zeros of the shape and dtype of `input`."""
-    return zeros(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    made = _like("zeros_like", input, dtype)
+    return zeros(input.shape, **made, device=device, requires_grad=requires_grad)
 
 
 def ones_like(input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
     """Return ones of the shape and dtype of `input`."""
-    return ones(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    made = _like("ones_like", input, dtype)
+    return ones(input.shape, **made, device=device, requires_grad=requires_grad)
 
 
 def full_like(
     input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Any:
     """Return a tensor of the shape and dtype of `input` filled with one value."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    made = _like("full_like", input, dtype)
+    return full(input.shape, fill_value, **made, device=device, requires_grad=requires_grad)
 
 
 def rand(
@@ -126,15 +131,19 @@ def rand(
     return _made(drawn, device, requires_grad)
 
 
-def randint(low: int, high: int, size: Any, *, generator: Generator | None = None, device: Any = None) -> Any:
-    """Return random int64 numbers in [low, high)."""
+def randint(
+    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, device: Any = None
+) -> Any:
+    """Return random int64 numbers in [low, high); `randint(high, size)` counts from 0."""
+    if size is None:
+        low, high, size = 0, low, high
     return _made((generator or DEFAULT_GENERATOR).integers(low, high, arguments.new_shape((size,))), device, False)
 
 
 def randperm(n: int, *, generator: Generator | None = None, device: Any = None) -> Any:
     """Return the numbers 0 … n-1 in a random order."""
-    (count,) = arguments.new_shape((n,))
-    return _made((generator or DEFAULT_GENERATOR).permutation(count), device, False)
+    drawn = (generator or DEFAULT_GENERATOR).permutation(arguments.count_of(n, "randperm"))
+    return _made(drawn, device, False)
 
 
 def where(condition: Any, input: Any, other: Any) -> Any:
@@ -166,6 +175,12 @@ def _tensors(values: Any, what: str) -> list:
         found = type(values).__name__ if not parts else sorted({type(v).__name__ for v in parts})
         raise DTypeError(f"{what}: expected a list or tuple with at least one tensor and nothing else, found {found}.")
     return parts
+
+
+def _like(what: str, input: Any, dtype: Any) -> dict[str, Any]:
+    if not isinstance(input, TensorBase):
+        raise DTypeError(f"{what}: expected a Tensor, found {type(input).__name__}. Use {what[:-5]}(shape).")
+    return {"dtype": input.dtype if dtype is None else dtype}
 
 
 def _or_default(dtype: Any) -> np.dtype:

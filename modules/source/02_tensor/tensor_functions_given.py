@@ -26,7 +26,7 @@ def _function(name: str) -> Callable:
     return function
 
 
-add, sub, mul, div = (_function(n) for n in ("__add__", "__sub__", "__mul__", "__truediv__"))
+add, sub, mul, div = (_function(n) for n in ("add", "sub", "mul", "div"))
 neg, pow, abs, exp, log, sqrt = (_function(n) for n in ("neg", "pow", "abs", "exp", "log", "sqrt"))
 maximum, minimum, clamp, matmul = (_function(n) for n in ("maximum", "minimum", "clamp", "matmul"))
 sum, mean, var, std = (_function(n) for n in ("sum", "mean", "var", "std"))

@@ -33,6 +33,22 @@ class TensorMethods(TensorArrangement):
     """What can be done with a tensor, beyond the operations that module 02 teaches."""
 
     # ---- pointwise
+    def add(self, other: Any, *, alpha: float = 1) -> Any:
+        """Return x + alpha · other."""
+        return ops.ADD(self, other if alpha == 1 else other * alpha)
+
+    def sub(self, other: Any, *, alpha: float = 1) -> Any:
+        """Return x - alpha · other."""
+        return ops.SUB(self, other if alpha == 1 else other * alpha)
+
+    def mul(self, other: Any) -> Any:
+        """Return x · other, element by element."""
+        return ops.MUL(self, other)
+
+    def div(self, other: Any) -> Any:
+        """Return x / other, element by element."""
+        return ops.DIV(self, other)
+
     def neg(self) -> Any:
         """Return -x."""
         return ops.NEG(self)
@@ -203,7 +219,9 @@ class TensorMethods(TensorArrangement):
 
     def std(self, dim: Any = None, correction: int = 1, keepdim: bool = False) -> Any:
         """Return the standard deviation along `dim`."""
-        return self.var(dim, correction, keepdim).sqrt()
+        variance = self.var(dim, correction, keepdim)
+        constant = variance == 0                # where the root has no slope: there the gradient is 0, as in PyTorch
+        return (variance + constant).sqrt() - constant
 
     def amax(self, dim: Any = None, keepdim: bool = False) -> Any:
         """Return the largest value along `dim` (an int or several)."""

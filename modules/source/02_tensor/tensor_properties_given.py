@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.given import tensor_arguments as arguments
-from tinytorch.given.errors import DTypeError, GradientError, ShapeError
+from tinytorch.given.errors import DTypeError, GradientError, IndexingError, ShapeError
 from tinytorch.given.pending import settle
 from tinytorch.given.storage import DETACHED, TensorBase, wrap
 from tinytorch.given.tables import service
@@ -80,7 +80,11 @@ class TensorProperties(TensorBase):
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or one size of it."""
-        return self.shape if dim is None else self.shape[arguments.axis(dim, self.ndim, "size")]
+        if dim is None:
+            return self.shape
+        if self.ndim == 0:
+            raise IndexingError("size: a 0-d tensor has no axes; leave out dim for its shape.")
+        return self.shape[arguments.axis(dim, self.ndim, "size")]
 
     def dim(self) -> int:
         """Return the number of axes."""
@@ -140,7 +144,8 @@ class TensorProperties(TensorBase):
         return int(self.item())
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self == value).any())
+        found = self == value
+        return found if isinstance(found, bool) else bool(found.any())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinytorch.core.engine import DEFAULT_GENERATOR, Generator, ShapeError, TinyTorchError, overlay
 from tinytorch.core.tensor import Tensor, from_array
+from tinytorch.given.arguments import expect_tensor
 
 #| face nn.init: constant_, zeros_, ones_, normal_, uniform_, calculate_gain
 #| face nn.init: kaiming_normal_, xavier_normal_, xavier_uniform_
@@ -47,7 +48,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def fans(tensor: Tensor) -> tuple[int, int]:
     """Return (fan_in, fan_out) of a weight (out, in, *kernel): the inputs of one output, and the reverse."""
-    if tensor.ndim < 2:
+    if expect_tensor(tensor, "init").ndim < 2:
         raise ShapeError(f"Expected a weight of shape (out, in, …) with at least two axes, found {tensor.shape}.")
     field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * field, tensor.shape[0] * field
@@ -62,7 +63,8 @@ def fan(tensor: Tensor, mode: str) -> int:
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with one number."""
-    return overwrite(tensor, np.full(tensor.shape, val, tensor.dtype))
+    with unrecorded():
+        return expect_tensor(tensor, "init").fill_(val)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -77,12 +79,14 @@ def ones_(tensor: Tensor) -> Tensor:
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers of the given mean and standard deviation."""
+    expect_tensor(tensor, "init")
     draw = (generator or DEFAULT_GENERATOR).normal(tensor.shape, tensor.dtype)
     return overwrite(tensor, draw * float(std) + float(mean))
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with uniform numbers in [a, b)."""
+    expect_tensor(tensor, "init")
     draw = (generator or DEFAULT_GENERATOR).uniform(tensor.shape, tensor.dtype)
     return overwrite(tensor, draw * float(b - a) + float(a))
 

@@ -440,12 +440,12 @@ def linear_kernel(xp, x, weight, bias):
     ### END SOLUTION
 
 
-LINEAR = Primitive("linear", linear_kernel, promote="same")
+LINEAR = Primitive("linear", ops.quiet(linear_kernel), promote="same")
 
 
 def linear(input, weight, bias=None):
     """Return input · weightᵀ + bias. input (…, in), weight (out, in), bias (out) or None -> (…, out)."""
-    if expect_tensor(weight, "linear").ndim != 2 or (bias is not None and bias.shape != weight.shape[:1]):
+    if expect_tensor(weight, "linear").ndim != 2 or (bias is not None and getattr(bias, "shape", None) != weight.shape[:1]):
         found = f"{weight.shape} and {getattr(bias, 'shape', None)}"
         raise ShapeError(f"linear: expected a weight (out, in) and a bias (out), found {found}.")
     return bind(LINEAR, expect_tensor(input, "linear"), weight, bias)
@@ -681,9 +681,11 @@ EMBEDDING = Primitive("embedding", embedding_kernel)
 
 def embedding(input, weight, padding_idx=None):
     """Return the rows of `weight` (n, d) that `input`, a tensor of integers, names: (*input.shape, d)."""
+    if expect_tensor(weight, "embedding").ndim != 2:
+        raise ShapeError(f"embedding: expected a table of shape (rows, features), found {weight.shape}.")
     if padding_idx is not None:
         padding_idx = ops.axis(padding_idx, weight.shape[0], "embedding's padding_idx, a row of the table")
-    return bind(EMBEDDING, expect_tensor(weight, "embedding"), expect_tensor(input, "embedding"), padding_idx=padding_idx)
+    return bind(EMBEDDING, weight, expect_tensor(input, "embedding"), padding_idx=padding_idx)
 
 # %% [markdown]
 """

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinytorch.core.engine import DTypeError, TinyTorchError
+from tinytorch.core.engine import DTypeError, TinyTorchError, check_dtype
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.parameter import Parameter
 
@@ -237,6 +237,8 @@ class ModuleMethods(ModuleRegistry):
 
     def apply(self, fn: Callable) -> Any:
         """Call `fn(module)` on everything below and at last on the module itself; return it."""
+        if not callable(fn):
+            raise DTypeError(f"apply: expected a function that takes a module, found {type(fn).__name__}.")
         for child in self.children():
             child.apply(fn)
         fn(self)
@@ -254,7 +256,7 @@ class ModuleMethods(ModuleRegistry):
         dtype = target if dtype is None else dtype
         if dtype is None:
             return self
-        dtype = np.dtype(dtype)
+        dtype = check_dtype(dtype)
         if dtype.kind != "f":
             raise DTypeError(f"{type(self).__name__}.to: expected a floating dtype for weights, found {dtype}.")
         for tensor in (*self.parameters(), *self.buffers()):

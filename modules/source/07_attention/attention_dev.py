@@ -78,9 +78,11 @@ from tinytorch.core.networks import Sequential
 from tinytorch.core.tensor import from_array, randn
 from tinytorch.given import attention_grads as attention_grads  # the gradient kernels, in the table from now on
 from tinytorch.given.activation_modules import GELU
+from tinytorch.given.arguments import expect_tensor
 from tinytorch.given.attention_functions import attention_weights, kept_weights, scaled_dot_product_attention
 from tinytorch.given.attention_state import AttentionState
 from tinytorch.given.normalisation import LayerNorm
+from tinytorch.given.silence import quiet
 
 
 def masked_scores(xp, q, k, attn_mask, is_causal, scale):
@@ -151,13 +153,13 @@ def softmax_with_logsumexp(xp, scores):
     """Return (weights (…, L, S), logsumexp (…, L)) of the scores; a row of -inf gives weights 0 and logsumexp -inf.
 
     TASK: the stable softmax over the last axis, safe for rows of -inf.
-    APPROACH: 1. `top`: the maximum of each row, keepdims; where it is -inf, 0. 2. `weights = xp.exp(scores - top)`. 3. `total`: their sum, keepdims.
-        4. `empty = total == 0`; divide by total, or by 1 where empty. 5. logsumexp = top + log(total); -inf where empty: take the logarithm of 1
+    APPROACH: 1. `top`: the maximum of each row, keepdims and `initial=-np.inf` (there may be no key); where it is -inf, 0.
+        2. `weights = xp.exp(scores - top)`. 3. `total`: their sum, keepdims. 4. `empty = total == 0`; divide by total, or by 1 where empty. 5. logsumexp = top + log(total); -inf where empty: take the logarithm of 1
         there, and choose with `xp.where`. Drop the last axis with `[..., 0]`.
     EXAMPLE: [[0, 0], [-inf, -inf]] -> weights [[0.5, 0.5], [0, 0]], logsumexp [0.693, -inf]
     """
     ### BEGIN SOLUTION
-    top = scores.max(axis=-1, keepdims=True)
+    top = scores.max(axis=-1, keepdims=True, initial=-np.inf)
     top = xp.where(top == -np.inf, 0, top)
     weights = xp.exp(scores - top)
     total = weights.sum(axis=-1, keepdims=True)
@@ -221,7 +223,7 @@ def scaled_dot_product_attention_kernel(xp, q, k, v, attn_mask, *, is_causal, sc
     ### END SOLUTION
 
 
-ATTENTION = Primitive("scaled_dot_product_attention", scaled_dot_product_attention_kernel, residuals=("logsumexp",))
+ATTENTION = Primitive("scaled_dot_product_attention", quiet(scaled_dot_product_attention_kernel), residuals=("logsumexp",))
 
 # %% [markdown]
 """
@@ -457,7 +459,7 @@ Given: the two layers that add positions to embeddings (N, L, E).
 #| face nn: SinusoidalPositions, LearnedPositions
 def first_positions(name, x, table):
     """Return the rows of `table` for the positions of x (…, L, E), or say why they do not fit."""
-    if x.ndim < 2 or x.shape[-1] != table.shape[1] or x.shape[-2] > table.shape[0]:
+    if expect_tensor(x, name).ndim < 2 or x.shape[-1] != table.shape[1] or x.shape[-2] > table.shape[0]:
         raise ShapeError(f"{name}: expected embeddings (…, length, {table.shape[1]}) of at most {table.shape[0]} positions, found {x.shape}.")
     return table[: x.shape[-2]]
 

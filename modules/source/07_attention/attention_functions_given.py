@@ -6,6 +6,7 @@ import numpy as np
 
 from tinytorch.core.engine import DEFAULT_GENERATOR, DTypeError, ShapeError, TinyTorchError, primitive, random_uniform
 from tinytorch.core.tensor import from_array, where
+from tinytorch.given.arguments import expect_tensor
 
 #| face nn.functional: scaled_dot_product_attention
 
@@ -31,7 +32,8 @@ def scaled_dot_product_attention(
         attn_mask = attn_mask.to(query.dtype)
     seed = offset = 0
     if dropout_p:
-        batch = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+        mask = () if attn_mask is None else attn_mask.shape[:-2]
+        batch = np.broadcast_shapes(query.shape[:-2], key.shape[:-2], mask)
         seed, offset = DEFAULT_GENERATOR.reserve(int(np.prod(batch)) * query.shape[-2] * key.shape[-2])
     return primitive("scaled_dot_product_attention", "module 07_attention")(
         query,
@@ -49,6 +51,8 @@ def scaled_dot_product_attention(
 def check_attention(query: Any, key: Any, value: Any, attn_mask: Any, dropout_p: float) -> None:
     """Refuse sizes and dtypes that do not fit each other."""
     name = "scaled_dot_product_attention"
+    for what, tensor in (("query", query), ("key", key), ("value", value)):
+        expect_tensor(tensor, f"{name}'s {what}")
     shapes = f"query {query.shape}, key {key.shape}, value {value.shape}"
     if min(query.ndim, key.ndim, value.ndim) < 2:
         raise ShapeError(f"{name}: expected at least two axes (length, features) each, found {shapes}.")
@@ -71,7 +75,7 @@ def check_attention(query: Any, key: Any, value: Any, attn_mask: Any, dropout_p:
         raise ShapeError(f"{name}: the leading axes (batch, heads) do not fit each other: {shapes}.") from None
     if attn_mask is None:
         return
-    if attn_mask.dtype.kind not in "bf":
+    if expect_tensor(attn_mask, f"{name}'s attn_mask").dtype.kind not in "bf":
         raise DTypeError(f"{name}: expected a bool or floating attn_mask, found {attn_mask.dtype}.")
     fits = attn_mask.ndim <= len(scores)
     if not fits or any(m not in (1, n) for m, n in zip(reversed(attn_mask.shape), reversed(scores), strict=False)):

@@ -12,6 +12,7 @@ import numpy as np
 from tinytorch.core.engine import Primitive
 from tinytorch.core.tensor import from_array
 from tinytorch.given.attention_functions import attention_weights, kept_weights
+from tinytorch.given.silence import quiet
 
 
 def _weights_and_score_grad(xp: Any, arrays: tuple, is_causal: bool, scale: float, dropout: tuple) -> tuple[Any, Any]:
@@ -78,12 +79,12 @@ def mask_grad_in_tensors(g, q, k, v, attn_mask, out, logsumexp, **settings):
 
 ATTENTION_GRAD = Primitive(
     "scaled_dot_product_attention_grad",
-    scaled_dot_product_attention_grad_kernel,
+    quiet(scaled_dot_product_attention_grad_kernel),
     outputs=("dq", "dk", "dv"),
     decompose=grad_in_tensors,
 )
 ATTENTION_MASK_GRAD = Primitive(
     "scaled_dot_product_attention_mask_grad",
-    scaled_dot_product_attention_mask_grad_kernel,
+    quiet(scaled_dot_product_attention_mask_grad_kernel),
     decompose=mask_grad_in_tensors,
 )

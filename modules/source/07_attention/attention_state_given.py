@@ -10,6 +10,7 @@ import numpy as np
 from tinytorch.core.engine import DTypeError, ShapeError
 from tinytorch.core.layers import Dropout, Linear, Module, Parameter, linear
 from tinytorch.core.tensor import empty, from_array, where, zeros
+from tinytorch.given.arguments import expect_tensor
 from tinytorch.given.initialization import xavier_uniform_, zeros_
 
 
@@ -96,8 +97,8 @@ class AttentionState(Module):
         key_padding_mask: (N, S), bool: True where a key is padding. attn_mask: (L, S) or (N · heads, L, S), bool: True
         where a query may *not* look (the opposite of scaled_dot_product_attention's); float masks are added.
         """
-        single = query.ndim == 2
         self._check(query, key, value)
+        single = query.ndim == 2
         same = query is key is value
         key_padding = key_padding_mask.unsqueeze(0) if single and key_padding_mask is not None else key_padding_mask
         inputs = [
@@ -115,6 +116,8 @@ class AttentionState(Module):
         return (out if self.batch_first else out.transpose(0, 1)), weights
 
     def _check(self, query: Any, key: Any, value: Any) -> None:
+        for tensor in (query, key, value):
+            expect_tensor(tensor, "MultiheadAttention")
         shapes = f"query {query.shape}, key {key.shape}, value {value.shape}"
         if query.ndim not in (2, 3) or not query.ndim == key.ndim == value.ndim:
             raise ShapeError(f"MultiheadAttention: expected three inputs of two or three axes, found {shapes}.")

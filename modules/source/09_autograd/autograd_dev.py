@@ -559,6 +559,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False):
     tensors = as_list(tensors)
     seeds = initial_gradients(tensors, grad_tensors)
     walk = BackwardWalk(None, create_graph if retain_graph is None else retain_graph, create_graph)
+    walk.aliased.update(seed._storage for seed in seeds)     # they belong to the caller: a leaf gets a copy
     with walk:
         propagate(walk, tensors, seeds)
 

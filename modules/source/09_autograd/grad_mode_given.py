@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import isgeneratorfunction
 from typing import Any
 
 from tinytorch.core.engine import SERVICES, WATCHERS, overlay, watchers
@@ -30,10 +31,31 @@ class _GradMode:
         self._open.pop().__exit__(*exception)
 
     def __call__(self, function: Callable) -> Callable:
+        if isgeneratorfunction(function):
+            return self._around_generator(function)
+
         @wraps(function)
         def inside(*args: Any, **kwargs: Any) -> Any:
             with _GradMode(self.mode):
                 return function(*args, **kwargs)
+
+        return inside
+
+    def _around_generator(self, function: Callable) -> Callable:
+        """A generator runs in pieces: this mode holds in each of them, and not for the caller in between."""
+
+        @wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            generator, value = function(*args, **kwargs), None
+            try:
+                while True:
+                    with _GradMode(self.mode):
+                        item = generator.send(value)
+                    value = yield item
+            except StopIteration as end:
+                return end.value
+            finally:
+                generator.close()
 
         return inside
 

@@ -89,6 +89,7 @@ class Walk:
             return
         if leaf._hooks:
             g = run_hooks(leaf._hooks, g)
+            self.aliased.add(g._storage)          # a hook may have kept it
         if self.wanted is not None:
             if (leaf, 0) in self.asked:
                 self.captured[leaf, 0] = g

@@ -10,6 +10,7 @@ from __future__ import annotations
 from tinytorch.core.engine import VJPS, Primitive, Rule, bind
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.loss_support import Loss, check_same_shape, reduce
+from tinytorch.given.silence import quiet
 
 #| face nn.functional: binary_cross_entropy_with_logits
 #| face nn: BCEWithLogitsLoss
@@ -20,7 +21,7 @@ def softplus_kernel(xp, x):
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
-SOFTPLUS = Primitive("softplus", softplus_kernel, promote="float")
+SOFTPLUS = Primitive("softplus", quiet(softplus_kernel), promote="float")
 VJPS["softplus"] = Rule(lambda g, s: g * s.x.sigmoid(), saves=("x",))
 
 

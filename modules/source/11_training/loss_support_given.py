@@ -17,10 +17,15 @@ class LossError(TinyTorchError, ValueError):
     """A setting that a loss does not have; the message says which there are."""
 
 
-def check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
-    """Refuse an input and a target that differ in shape: (N,) against (N, 1) would broadcast to (N, N), quietly."""
+def check_tensors(name: str, input: Any, target: Any) -> None:
+    """Refuse an input or a target that is no Tensor."""
     if not isinstance(input, Tensor) or not isinstance(target, Tensor):
         raise DTypeError(f"{name}: expected two tensors, found {type(input).__name__} and {type(target).__name__}.")
+
+
+def check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
+    """Refuse an input and a target that differ in shape: (N,) against (N, 1) would broadcast to (N, N), quietly."""
+    check_tensors(name, input, target)
     if input.shape != target.shape:
         same = input.numel() == target.numel()
         hint = (

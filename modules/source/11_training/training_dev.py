@@ -73,7 +73,7 @@ from tinytorch.core.layers import Module
 from tinytorch.core.optimizers import clip_grad_norm_
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.loss_support import (
-    Loss, check_class_targets, check_reduction, check_same_shape, class_rows, mean_of, reduce, soft_cross_entropy,
+    Loss, check_class_targets, check_reduction, check_same_shape, check_tensors, class_rows, mean_of, reduce, soft_cross_entropy,
 )
 from tinytorch.given.tensor_ops import quiet
 from tinytorch.given.training_loop import TrainingLoop, averages, targets_of
@@ -188,8 +188,8 @@ def cross_entropy_kernel(xp, logits, target, weight, *, ignore_index, reduction,
 
     TASK: logsumexp of each row without overflow, the loss of each row, the reduction.
     APPROACH: 1. `m = logits.max(axis=1, keepdims=True)`; logsumexp is `m[:, 0] + log(sum of exp(logits - m))`. 2. q and total from
-        wanted_distribution(xp, target, weight, classes, logits.dtype, …). 3. `rows = (q * (logsumexp[:, None] - logits)).sum(axis=1)`.
-        4. "none": rows; "sum": their sum; "mean": the sum over total.
+        wanted_distribution(xp, target, weight, classes, logits.dtype, …). 3. `rows`: the sum over axis 1 of q · (logsumexp - logits);
+        0 where q is 0 (`xp.where`): a logit of -inf does no harm there. 4. "none": rows; "sum": their sum; "mean": the sum over total.
     EXAMPLE: logits [[0, 0]], target [1] -> loss log 2, logsumexp [log 2]
     """
     check_class_targets(target, logits.shape[1], ignore_index)
@@ -199,7 +199,7 @@ def cross_entropy_kernel(xp, logits, target, weight, *, ignore_index, reduction,
     q, total = wanted_distribution(
         xp, target, weight, logits.shape[1], logits.dtype, ignore_index=ignore_index, label_smoothing=label_smoothing
     )
-    rows = (q * (logsumexp[:, None] - logits)).sum(axis=1)
+    rows = xp.where(q == 0, 0, q * (logsumexp[:, None] - logits)).sum(axis=1)
     if reduction == "none":
         return rows, logsumexp
     return mean_of(rows.sum(), total) if reduction == "mean" else rows.sum(), logsumexp
@@ -219,7 +219,7 @@ def cross_entropy_grad_kernel(xp, g, logits, target, weight, logsumexp, *, ignor
         xp, target, weight, logits.shape[1], logits.dtype, ignore_index=ignore_index, label_smoothing=label_smoothing
     )
     p = xp.exp(logits - logsumexp[:, None])
-    scale = g[:, None] if reduction == "none" else mean_of(g, total) if reduction == "mean" else g
+    scale = g[:, None] if reduction == "none" else mean_of(g, total or 1) if reduction == "mean" else g
     return (q.sum(axis=1, keepdims=True) * p - q) * scale
     ### END SOLUTION
 
@@ -278,7 +278,7 @@ def cross_entropy_grad_in_tensors(g, logits, target, weight, logsumexp, *, ignor
         np, target._array, None if weight is None else weight._array, logits.shape[1], logits.dtype,
         ignore_index=ignore_index, label_smoothing=label_smoothing,
     )
-    scale = g.unsqueeze(1) if reduction == "none" else g / float(total or math.nan) if reduction == "mean" else g
+    scale = g.unsqueeze(1) if reduction == "none" else g / float(total or 1) if reduction == "mean" else g
     return (Tensor(q.sum(axis=1, keepdims=True)) * logits.softmax(1) - Tensor(q)) * scale
 
 
@@ -296,6 +296,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     weight: a factor for each class. ignore_index: a class number that does not count. label_smoothing: from 0 to 1.
     """
     check_reduction(reduction)
+    check_tensors("cross_entropy", input, target)
     if target.dtype.kind == "f" and target.shape == input.shape:
         return soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     logits, classes = class_rows(input, target, label_smoothing)
