@@ -807,12 +807,13 @@ def analyze_convergence():
 """
 The memory is as the theory says: 1×, 2×, 3×. For a model of 7 billion float32 parameters Adam needs 84 GB before the first activation.
 
-The times are several copies each, because NumPy walks through memory once for every operator in your kernel. Does Nesterov take fifty? In `d + momentum * b`
-and `lr * d` two large temporary arrays live at the same time, and between two steps the C library gives their memory back to the system and asks for it anew.
-The solutions of RMSprop and Adam therefore work in one array (`out=`). Module 13 makes one walk of them all.
+The times are several copies each, because NumPy walks through memory once for every operator in your kernel. Does one of yours take fifty? In
+`d + momentum * b` and `lr * d` two large temporary arrays live at the same time, and between two steps the C library gives their memory back to the system
+and asks for it anew. The remedy is to work in one array (`out=`, `*=`). Module 13 makes one walk of them all.
 
-SGD fails with any rate above 2/100. RMSprop and Adam do not care about the curvature, but with a constant rate they dance around the minimum with
-steps of about lr. This is why one *schedules* the rate.
+SGD fails with any rate above 2/100. RMSprop and Adam do not care about the curvature. But RMSprop never settles: with a constant rate it dances around
+the minimum with steps of about lr. Adam's momentum averages the dance away here, where gradients have no noise. In training they have, so one *schedules*
+the rate.
 """
 
 # %% [markdown]
