@@ -9,6 +9,7 @@ from typing import Any
 from tinytorch.core.engine import BROADCASTING, SERVICES, WATCHERS, GradientError, TensorBase, overlay
 from tinytorch.given.deferral import settle
 from tinytorch.given.graph import Node, edge_of, meta_of
+from tinytorch.given.silence import SETTING, SILENT
 
 
 class Walk:
@@ -33,9 +34,11 @@ class Walk:
 
     def __enter__(self) -> Walk:
         self.scope.__enter__()
+        self.loud = SETTING.set(SILENT)       # an overflow shows in the gradients; PyTorch does not speak of it either
         return self
 
     def __exit__(self, *exception: object) -> None:
+        SETTING.reset(self.loud)
         self.scope.__exit__(*exception)
 
     @staticmethod
