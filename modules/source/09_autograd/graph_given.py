@@ -40,14 +40,17 @@ class Node:
         self.edges, self.backward, self.saved = edges, backward, saved
         self.primitive, self.params, self.rule, self.label = primitive, params, rule, label
         self.hooks = self.retained = None
-        self.metas = metas = []
-        for index, output in enumerate(outputs):
-            dtype = output._array.dtype
-            if dtype.kind == "f":
+        if len(outputs) == 1 and not outputs[0]._index:      # nearly always: spared the loop
+            (output,) = outputs
+            array = output._array
+            self.metas = [(array.shape, array.dtype)]
+            if array.dtype.kind == "f":
                 output._requires_grad, output._node = True, self
-                if output._index != index:             # rarely; storing it always would cost more than looking
-                    output._index = index
-            metas.append((output._array.shape, dtype))
+            return
+        self.metas = [(output._array.shape, output._array.dtype) for output in outputs]
+        for index, output in enumerate(outputs):
+            if output._array.dtype.kind == "f":
+                output._requires_grad, output._node, output._index = True, self, index
 
     @property
     def name(self) -> str:
