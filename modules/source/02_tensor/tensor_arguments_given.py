@@ -1,7 +1,6 @@
 """What users write as arguments of tensor operations, checked and brought into one form: axes, shapes, indices."""
 
 import operator
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ def _whole(value: Any, expected: str) -> int:
             raise TypeError
         return operator.index(value)
     except (TypeError, RuntimeError):
-        raise DTypeError(f"{expected}, found {shorten(repr(value), 60)}.") from None
+        raise DTypeError(f"{expected}, found {' '.join(repr(value).split()):.60}.") from None
 
 
 def axis(dim: int, ndim: int, what: str) -> int:

@@ -302,6 +302,8 @@ class Module(Module):
             name in both, inside `with unrecorded():`. 5. return IncompatibleKeys(missing, unexpected).
         EXAMPLE: net.load_state_dict(other.state_dict())
         """
+        if not isinstance(state_dict, dict):
+            raise DTypeError(f"load_state_dict: expected the dict of a state_dict(), found {type(state_dict).__name__}. Load a file first.")
         ### BEGIN SOLUTION
         own = self.state_dict()
         missing = [name for name in own if name not in state_dict]
@@ -331,7 +333,7 @@ def test_state_dict():
     top = small_tree()
     top.register_buffer("scratch", Tensor([9.0]), persistent=False)
     names = ["w", "a.weight", "a.n", "again.weight", "again.n", "b.u", "b.tied", "b.deep.v"]
-    assert list(top.state_dict()) == names, f"Module.state_dict: expected {names}, got {list(top.state_dict())}"
+    assert list(top.state_dict() or ()) == names, f"Module.state_dict: expected a dict with {names}, got {top.state_dict()}"
     state = top.state_dict()
     assert not state["w"].requires_grad, "Module.state_dict: the tensors must be detached"
     state["w"][0] = 7.0
@@ -339,7 +341,7 @@ def test_state_dict():
 
     fresh, kept = small_tree(), small_tree().w
     fresh.w = kept
-    assert tuple(fresh.load_state_dict(state)) == ([], []), "Module.load_state_dict: everything fits"
+    assert fresh.load_state_dict(state) == ([], []), "Module.load_state_dict: everything fits, return two empty lists of keys"
     assert fresh.w is kept and kept.tolist() == [7.0], "Module.load_state_dict: numbers are overwritten, objects stay"
     wrong = {**state, "w": Tensor([0.0]), "b.u": Tensor([1.0, 2.0]), "stranger": Tensor([1.0])}
     del wrong["b.deep.v"]
@@ -550,6 +552,7 @@ def test_linear_layer():
         largest = abs(p.detach().numpy()).max()
         assert 0.95 / 20 < largest <= 1 / 20, f"Linear.reset_parameters: {name} must lie in ±1/√400 = ±0.05, reaches {largest:.4f}"
     x = Tensor(np.random.default_rng(1).normal(size=(2, 7, 400)).astype("float32"))
+    assert isinstance(layer(x), Tensor), f"Linear.forward must return a Tensor, got {layer(x)!r}"
     w, b = (p.detach().numpy().astype("float64") for p in layer.parameters())
     assert np.allclose(layer(x).detach().numpy(), x.numpy() @ w.T + b, atol=1e-4), "Linear.forward: wrong values"
     plain = Linear(3, 2, bias=False, dtype="float64")
@@ -623,6 +626,7 @@ def test_dropout():
     import tinytorch
 
     x = Tensor(np.ones(100_000, "float32"))
+    assert isinstance(dropout(x, 0.3), Tensor), f"dropout must return a Tensor, got {dropout(x, 0.3)!r}"
     tinytorch.manual_seed(5)
     first, second = dropout(x, 0.3).numpy(), dropout(x, 0.3).numpy()
     share = (first == 0).mean()

@@ -66,8 +66,9 @@ def layer_norm(
     input: Any, normalized_shape: int | tuple[int, ...], weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
     """Return input normalised over its last axes, whose sizes are `normalized_shape`."""
+    expect_tensor(input, "layer_norm")
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if not shape or expect_tensor(input, "layer_norm").shape[-len(shape) :] != shape:
+    if not shape or input.shape[-len(shape) :] != shape:
         raise ShapeError(f"layer_norm: expected an input whose last axes are {shape}, found {input.shape}.")
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None and expect_tensor(value, f"layer_norm's {name}").shape != shape:

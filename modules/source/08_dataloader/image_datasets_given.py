@@ -11,7 +11,6 @@ import numpy as np
 from tinytorch.core.engine import IndexingError
 from tinytorch.core.tensor import as_tensor, from_numpy
 from tinytorch.given.dataset_base import Dataset
-from tinytorch.given.downloads import fetch, find
 from tinytorch.given.image_files import CIFAR10_CLASSES, read_cifar10, read_digits, read_mnist
 from tinytorch.given.random import Generator
 from tinytorch.given.synthetic import CLASSES, draw_images
@@ -57,6 +56,13 @@ class ImageDataset(Dataset):
         return f"{type(self).__name__}({len(self)} images {self.images.shape[1:]}, {len(self.classes)} classes)"
 
 
+def data_folder(name: str, root: str | Path | None, download: bool) -> Path:
+    """Return the folder of the data set `name`; `download` fetches what is missing."""
+    from tinytorch.given.downloads import fetch, find  # the libraries of the network, only when data are asked for
+
+    return fetch(name, root) if download else find(name, root)
+
+
 class CIFAR10(ImageDataset):
     """50,000 training or 10,000 test images (3, 32, 32) in ten classes.
 
@@ -68,7 +74,7 @@ class CIFAR10(ImageDataset):
 
     def __init__(self, root: Path | str | None = None, train: bool = True, transform: Callable | None = None, *,
                  download: bool = False):
-        folder = fetch("cifar10", root) if download else find("cifar10", root)
+        folder = data_folder("cifar10", root, download)
         super().__init__(*read_cifar10(folder, train), transform)
 
 
@@ -82,7 +88,7 @@ class MNIST(ImageDataset):
 
     def __init__(self, root: Path | str | None = None, train: bool = True, transform: Callable | None = None, *,
                  download: bool = False):
-        images, labels = read_mnist(fetch("mnist", root) if download else find("mnist", root), train)
+        images, labels = read_mnist(data_folder("mnist", root, download), train)
         super().__init__(images[:, None], labels, transform)
 
 

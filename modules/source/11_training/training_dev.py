@@ -297,7 +297,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     """
     check_reduction(reduction)
     check_tensors("cross_entropy", input, target)
-    if target.dtype.kind == "f" and target.shape == input.shape:
+    if target.dtype.kind == "f" and target.shape == input.shape != ():
         return soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     logits, classes = class_rows(input, target, label_smoothing)
     loss = bind(CROSS_ENTROPY, logits, classes, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
