@@ -444,6 +444,7 @@ class Worker:
 def test_measure_time():
     morning = Worker(1.0, slow=10.0, slow_calls=(1, 2, 3))
     timing = measure_time(morning, repeats=5, warmup=3, clock=morning.clock)
+    assert isinstance(timing, Timing), f"measure_time must return a Timing, got {timing!r}"
     assert timing.samples == (1.0,) * 5, f"measure_time: after 3 warm-up calls a sample lasts 1 s, got {timing.samples}"
     assert (timing.median, timing.spread, timing.calls) == (1.0, 0.0, 1), f"measure_time: got {timing!r}"
 
@@ -675,6 +676,7 @@ def test_environment_report():
     import sys
 
     report = environment_report()
+    assert isinstance(report, dict), f"environment_report must return a dict, got {report!r}"
     keys = ["python", "platform", "machine", "cores", "memory", "numpy", "blas"]
     assert list(report) == keys, f"environment_report: expected the keys {keys}, got {list(report)}"
     version = ".".join(str(part) for part in sys.version_info[:3])

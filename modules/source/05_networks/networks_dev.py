@@ -143,6 +143,7 @@ def test_sequential():
     from tinytorch import Tensor
 
     net, x = Sequential(affine(1, 1), affine(2, 0), affine(1, -3)), Tensor([[5.0]])
+    assert isinstance(net(x), Tensor), f"Sequential.forward must return the last module's output, got {net(x)!r}"
     assert net(x).item() == 9, f"Sequential.forward: ((5 + 1) * 2) - 3 is 9, got {net(x).item()} (is the order kept?)"
     assert Sequential()(x) is x, "Sequential.forward: without modules it returns its input"
     names = [n for n, _ in net.named_parameters()]
