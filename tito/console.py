@@ -66,8 +66,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Part]]) -> None:
 
 
 def json_line(record: Any) -> None:
-    """Print one record as one line of JSON."""
-    print(json.dumps(plain(record), ensure_ascii=False), flush=True)
+    """Print one record as one line of JSON; beyond ASCII in escapes, so that every terminal and pipe can take it."""
+    print(json.dumps(plain(record)), flush=True)
 
 
 def plain(value: Any) -> Any:

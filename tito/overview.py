@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from tito.checkpoints.guard import present_hashes
 from tito.checkpoints.status import State, checkpoint_statuses
 from tito.course.cells import parse_python
 from tito.course.model import Course, Module
 from tito.course.sources import ModuleSources, read_sources
+from tito.errors import SourceError
 from tito.export.manifest import Manifest, read_manifest
+from tito.files import decode_source
 from tito.progress import ModuleRecord, load
 from tito.project import Project
 
@@ -22,6 +25,7 @@ class ExportState(Enum):
     EXPORTED = "exported"
     CHANGED = "changed since its export"
     NOT_EXPORTED = "not exported"
+    NO_SOURCE = "its source is missing"
 
 
 @dataclass(frozen=True)
@@ -38,20 +42,25 @@ class ModuleStatus:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a module consists of: `taught` is what the student writes, `given` the public names of each given file."""
+    """What a module consists of: `taught` is what the student writes, `given` the public names of each given file.
 
-    taught: tuple[str, ...]
-    given: dict[str, tuple[str, ...]]
+    `problem` is one sentence when a file is missing or cannot be read.
+    """
+
+    taught: tuple[str, ...] = ()
+    given: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    problem: str = ""
 
 
 def module_statuses(project: Project, course: Course) -> list[ModuleStatus]:
     """Every module of the course, in order."""
     manifest = read_manifest(project.package_dir)
     records = load(project).modules
+    sources = present_hashes(project, course.modules)
     states = {item.checkpoint.module: item for item in checkpoint_statuses(project, course)}
     statuses = []
     for module in course.modules:
-        source = read_sources(project, module).sha256
+        source = sources[module.name]
         record = records.get(module.name)
         checkpoint = states.get(module.name)
         statuses.append(
@@ -69,16 +78,22 @@ def module_statuses(project: Project, course: Course) -> list[ModuleStatus]:
 
 def _export_state(manifest: Manifest | None, module: Module, source: str) -> ExportState:
     entry = manifest.modules.get(module.name) if manifest else None
+    if not source:
+        return ExportState.NO_SOURCE
     if entry is None:
         return ExportState.NOT_EXPORTED
     return ExportState.EXPORTED if entry.source == source else ExportState.CHANGED
 
 
 def contents(project: Project, module: Module) -> Contents:
-    """What is taught in the module and what comes along with it. Raises SourceError when a file cannot be read."""
-    sources = read_sources(project, module)
-    taught = tuple(dict.fromkeys(_tasks(parse_python(sources.dev.decode("utf-8"), module.dev_path))))
-    return Contents(taught, {name: _public_names(sources, name) for name in sorted(sources.given)})
+    """What is taught in the module and what comes along with it."""
+    try:
+        sources = read_sources(project, module)
+        tree = parse_python(decode_source(sources.dev, module.dev_path), module.dev_path)
+        taught = tuple(dict.fromkeys(_tasks(tree)))
+        return Contents(taught, {name: _public_names(sources, name) for name in sorted(sources.given)})
+    except SourceError as error:
+        return Contents(problem=str(error))
 
 
 def _tasks(node: ast.AST, outer: str = "") -> Iterator[str]:
@@ -94,6 +109,7 @@ def _tasks(node: ast.AST, outer: str = "") -> Iterator[str]:
 
 
 def _public_names(sources: ModuleSources, name: str) -> tuple[str, ...]:
-    tree = ast.parse(sources.given[name], filename=f"{sources.module.folder_path}/{name}")
+    path = f"{sources.module.folder_path}/{name}"
+    tree = parse_python(decode_source(sources.given[name], path), path)
     definitions = (ast.FunctionDef, ast.ClassDef)
     return tuple(node.name for node in tree.body if isinstance(node, definitions) and not node.name.startswith("_"))

@@ -10,15 +10,18 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tito.errors import ProjectError
 from tito.files import atomic_write, explain_os_error, locked
 from tito.project import Project
 
 FORMAT = 1
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what unusable JSON raises
+Record = TypeVar("Record", "ModuleRecord", "CheckpointRecord")
 
 
 @dataclass
@@ -65,7 +68,7 @@ def load(project: Project) -> Progress:
         return Progress()
     except OSError as error:
         raise ProjectError(f"expected to read {project.relative(path)}, {explain_os_error(error)}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except DAMAGED as error:
         kept = _keep_aside(path)
         raise ProjectError(
             f"expected progress in format {FORMAT} in {project.relative(path)}, found a file that cannot be used "
@@ -74,14 +77,25 @@ def load(project: Project) -> Progress:
 
 
 def parse(data: bytes) -> Progress:
-    """The content of a progress file. Raises ValueError, KeyError, TypeError or AttributeError when it is damaged."""
+    """The content of a progress file. Raises one of DAMAGED when it is damaged."""
     content = json.loads(data)
     if content["format"] != FORMAT:
         raise ValueError(f"format {content['format']!r}")
     return Progress(
-        {name: ModuleRecord(**record) for name, record in content["modules"].items()},
-        {number: CheckpointRecord(**record) for number, record in content["checkpoints"].items()},
+        {name: _checked(ModuleRecord(**record)) for name, record in content["modules"].items()},
+        {number: _checked(CheckpointRecord(**record)) for number, record in content["checkpoints"].items()},
     )
+
+
+def _checked(record: Record) -> Record:
+    """The record, if each of its values is of the kind that `now`, a hash or a run gives."""
+    for item in fields(record):
+        value: Any = getattr(record, item.name)
+        kind = {"passed": bool, "sources": dict}.get(item.name, str)
+        hashes = value.values() if isinstance(value, dict) else ()
+        if not isinstance(value, kind) or not all(isinstance(text, str) for text in hashes):
+            raise TypeError(f"{item.name} is {str(value)[:60]!r}")
+    return record
 
 
 @contextlib.contextmanager

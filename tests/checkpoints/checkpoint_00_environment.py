@@ -4,6 +4,11 @@ The instruments of module 01 against references of their own: a clock and a work
 expected time is exact, arrays of known size, and the interpreter's own account of itself.
 """
 
+if __name__ == "__main__":  # before the imports: a package that lacks a name is told in a sentence
+    from tito.checkpoints import main
+
+    raise SystemExit(main(__file__))
+
 import os
 import sys
 
@@ -157,9 +162,3 @@ def test_environment_report_is_true() -> None:
     assert report["cores"] == cores, f"environment_report: this process may use {cores} cores, not {report['cores']!r}"
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
     assert blas in report["blas"], f"environment_report: blas is {blas!r}, reported {report['blas']!r}"
-
-
-if __name__ == "__main__":
-    from tito.checkpoints import main
-
-    raise SystemExit(main(__file__))

@@ -4,6 +4,11 @@ Values are held against closed forms and NumPy in double precision; a watcher at
 that passes it, so a method that computes on its own is found out, however right its numbers are.
 """
 
+if __name__ == "__main__":  # before the imports: a package that lacks a name is told in a sentence
+    from tito.checkpoints import main
+
+    raise SystemExit(main(__file__))
+
 from collections.abc import Callable
 
 import numpy as np
@@ -358,9 +363,3 @@ def test_softmax_regression_by_hand() -> None:
     probabilities, diary = watched(forward)
     assert np.allclose(probabilities.numpy(), expected), "softmax from Tensor's operations differs from NumPy's"
     assert diary.names == ["matmul", "add", "max", "sub", "exp", "sum", "div"], f"at the door bind saw {diary.names}"
-
-
-if __name__ == "__main__":
-    from tito.checkpoints import main
-
-    raise SystemExit(main(__file__))

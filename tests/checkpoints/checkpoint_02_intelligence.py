@@ -4,6 +4,11 @@ Every activation against PyTorch's values (frozen in tests/data/activations.npz)
 places where floats end: large, tiny, infinite and missing numbers, all in silence.
 """
 
+if __name__ == "__main__":  # before the imports: a package that lacks a name is told in a sentence
+    from tito.checkpoints import main
+
+    raise SystemExit(main(__file__))
+
 import math
 import warnings
 from collections.abc import Callable
@@ -169,9 +174,3 @@ def test_a_bend_makes_xor() -> None:
     hidden = tinytorch.relu(x @ Tensor([[1.0, 1.0], [1.0, 1.0]]) + Tensor([0.0, -1.0]))
     found = (hidden @ Tensor([[1.0], [-2.0]])).flatten().tolist()
     assert found == [0, 1, 1, 0], f"relu_kernel: two linear layers with ReLU between them compute XOR, got {found}"
-
-
-if __name__ == "__main__":
-    from tito.checkpoints import main
-
-    raise SystemExit(main(__file__))

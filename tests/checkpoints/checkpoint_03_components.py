@@ -4,6 +4,11 @@ A small reader (embedding, linear layers, a shared weight, buffers) against PyTo
 tests/data/layers.npz; dropout by counting; loading by what it refuses.
 """
 
+if __name__ == "__main__":  # before the imports: a package that lacks a name is told in a sentence
+    from tito.checkpoints import main
+
+    raise SystemExit(main(__file__))
+
 import math
 from pathlib import Path
 
@@ -279,9 +284,3 @@ def test_embedding_refuses_what_is_not_in_the_table() -> None:
             layer(Tensor([0, bad]))
     with pytest.raises(tinytorch.DTypeError, match=r"embedding.*float32"):
         layer(Tensor([1.0]))
-
-
-if __name__ == "__main__":
-    from tito.checkpoints import main
-
-    raise SystemExit(main(__file__))

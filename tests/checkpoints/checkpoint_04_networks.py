@@ -4,6 +4,11 @@ Two networks (an MLP; blocks in a list with a product of similarities) against P
 frozen in tests/data/networks.npz; and counts by hand where a formula by layer type would be wrong.
 """
 
+if __name__ == "__main__":  # before the imports: a package that lacks a name is told in a sentence
+    from tito.checkpoints import main
+
+    raise SystemExit(main(__file__))
+
 from collections import OrderedDict
 from pathlib import Path
 
@@ -240,9 +245,3 @@ def test_depth_multiplies_pieces() -> None:
     assert pieces == 64, (
         f"MLP.__init__, Sequential.forward: six tents fold [0, 1] into 2^6 = 64 pieces, counted {pieces}"
     )
-
-
-if __name__ == "__main__":
-    from tito.checkpoints import main
-
-    raise SystemExit(main(__file__))

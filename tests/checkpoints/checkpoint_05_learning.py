@@ -5,6 +5,11 @@ cut out by hand, and against what each of them promises: a shifted image gives a
 has mean 0.
 """
 
+if __name__ == "__main__":  # before the imports: a package that lacks a name is told in a sentence
+    from tito.checkpoints import main
+
+    raise SystemExit(main(__file__))
+
 import json
 from pathlib import Path
 from typing import Any
@@ -231,9 +236,3 @@ def test_the_small_cnn_is_the_sum_of_its_parts() -> None:
     whole = model(Tensor(x)).detach().numpy()
     one = model(Tensor(x[:1])).detach().numpy()
     explain("batch_norm in SmallCNN", one, whole[:1], "(in evaluation an image's result must not depend on its batch)")
-
-
-if __name__ == "__main__":
-    from tito.checkpoints import main
-
-    raise SystemExit(main(__file__))

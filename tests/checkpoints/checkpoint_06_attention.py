@@ -5,6 +5,11 @@ what it promises: a hidden key leaves no trace, the past does not know the futur
 zeros.
 """
 
+if __name__ == "__main__":  # before the imports: a package that lacks a name is told in a sentence
+    from tito.checkpoints import main
+
+    raise SystemExit(main(__file__))
+
 import json
 import warnings
 from pathlib import Path
@@ -227,9 +232,3 @@ def test_padding_is_invisible_through_a_block() -> None:
     dropping = nn.TransformerBlock(16, 4, dropout=0.5)
     one, other = (dropping(Tensor(x.astype("float32"))).detach().numpy() for _ in range(2))
     assert not np.array_equal(one, other), "TransformerBlock.forward: dropout must act in training"
-
-
-if __name__ == "__main__":
-    from tito.checkpoints import main
-
-    raise SystemExit(main(__file__))

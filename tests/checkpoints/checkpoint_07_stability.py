@@ -5,6 +5,11 @@ what layers do to raw bytes, to standardised inputs, and to standardised inputs 
 the layers, against the closed form of a random ReLU network.
 """
 
+if __name__ == "__main__":  # before the imports: a package that lacks a name is told in a sentence
+    from tito.checkpoints import main
+
+    raise SystemExit(main(__file__))
+
 import json
 
 import numpy as np
@@ -252,9 +257,3 @@ def test_batch_norm_keeps_single_images_in_range_after_training() -> None:
     assert np.abs(std - 1).max() < 0.05, f"BatchNorm2d in evaluation: channel deviations near 1 expected, got {std}"
     alone = norm(conv(x[7:8])).detach().numpy()
     assert np.allclose(alone[0], together[7], atol=1e-4), "an image alone must give what it gives inside a batch"
-
-
-if __name__ == "__main__":
-    from tito.checkpoints import main
-
-    raise SystemExit(main(__file__))

@@ -4,6 +4,11 @@ Twenty steps of every optimizer and every schedule against PyTorch's (frozen in 
 closed forms for what is most often misunderstood, and a state that goes to disk and comes back to the same bit.
 """
 
+if __name__ == "__main__":  # before the imports: a package that lacks a name is told in a sentence
+    from tito.checkpoints import main
+
+    raise SystemExit(main(__file__))
+
 import json
 import math
 from pathlib import Path
@@ -275,9 +280,3 @@ def test_what_cannot_work_is_refused() -> None:
         with pytest.raises((ValueError, TypeError)) as refusal:
             wrong()
         assert words in str(refusal.value), f"expected a sentence with {words!r}, got: {refusal.value}"
-
-
-if __name__ == "__main__":
-    from tito.checkpoints import main
-
-    raise SystemExit(main(__file__))

@@ -5,6 +5,11 @@ counting; accumulation against one large batch; and runs that are stopped at eve
 file, and must end at the same bits as the run that was left alone.
 """
 
+if __name__ == "__main__":  # before the imports: a package that lacks a name is told in a sentence
+    from tito.checkpoints import main
+
+    raise SystemExit(main(__file__))
+
 import json
 import math
 import signal
@@ -330,9 +335,3 @@ def test_a_network_learns_what_a_line_cannot() -> None:
     found = trainer.history["validation_accuracy"][-1]
     assert found > 0.97, f"Trainer: 25 epochs on a curved boundary must reach 97 %, got {found:.1%}"
     assert module.count_correct(Tensor([[1.0, 2.0]]), Tensor([1])) == 1, "count_correct: one of one"
-
-
-if __name__ == "__main__":
-    from tito.checkpoints import main
-
-    raise SystemExit(main(__file__))

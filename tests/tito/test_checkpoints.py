@@ -22,6 +22,11 @@ FILE = Path("tests/checkpoints/checkpoint_00_boxes.py")
 CONFTEST = Path(__file__).parents[1] / "checkpoints" / "conftest.py"
 CHECKPOINT = '''"""Can I box a number?"""
 
+if __name__ == "__main__":
+    from tito.checkpoints import main
+
+    raise SystemExit(main(__file__))
+
 from tinytorch import Box
 
 
@@ -31,12 +36,6 @@ def test_box_adds() -> None:
 
 def test_box_doubles() -> None:
     assert Box(2).double().value == 4, "Box.double: twice 2 is 4"
-
-
-if __name__ == "__main__":
-    from tito.checkpoints import main
-
-    raise SystemExit(main(__file__))
 '''
 SETTINGS = '[tool.pytest.ini_options]\naddopts = ["-ptito.checkpoints.plugin"]\n'
 
@@ -249,7 +248,7 @@ def test_failures_are_told_without_a_wall_of_traceback(toy: Toy) -> None:
     toy.edit("alpha", "return self.add(self)", "return self")
     succeed(toy.project.root, "module", "export", "--all")
     text = fail(toy.project.root, "checkpoint", "test", "boxes")
-    assert text.splitlines()[1].split() == ["test_box_doubles", "checkpoint_00_boxes.py:11"], text
+    assert text.splitlines()[1].split() == ["test_box_doubles", "checkpoint_00_boxes.py:16"], text
     assert text.splitlines()[2].strip() == "Box.double: twice 2 is 4" and len(text.splitlines()) == 3, text
     row = records(tito(toy.project.root, "checkpoint", "test", "0", "--json").stdout)[0]
     assert row["failures"][0]["message"] == "Box.double: twice 2 is 4", row

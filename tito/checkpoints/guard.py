@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tito.course.model import Checkpoint, Course, Module
 from tito.course.sources import read_sources
-from tito.errors import TitoError
+from tito.errors import SourceError, TitoError
 from tito.export.manifest import Manifest, edited_files, read_manifest
 from tito.files import explain_os_error
 from tito.project import Project
@@ -34,6 +34,17 @@ def required_modules(course: Course, checkpoint: Checkpoint) -> tuple[Module, ..
 def source_hashes(project: Project, modules: Iterable[Module]) -> dict[str, str]:
     """Module name -> hash of its present source. Raises SourceError when a module's file is missing."""
     return {module.name: read_sources(project, module).sha256 for module in modules}
+
+
+def present_hashes(project: Project, modules: Iterable[Module]) -> dict[str, str]:
+    """As `source_hashes`, with "" for a module whose source is missing or cannot be read: no record fits that."""
+    hashes = {}
+    for module in modules:
+        try:
+            hashes[module.name] = read_sources(project, module).sha256
+        except SourceError:
+            hashes[module.name] = ""
+    return hashes
 
 
 def check_export(project: Project, course: Course, checkpoint: Checkpoint) -> None:

@@ -65,7 +65,8 @@ def read(target: Path) -> tuple[tuple[Result, ...], int | None]:
     """The results in `target` and pytest's exit status; None when the process did not come to its end."""
     results: list[Result] = []
     status: int | None = None
-    for line in target.read_text(encoding="utf-8").splitlines() if target.exists() else ():
+    text = target.read_text(encoding="utf-8", errors="replace") if target.exists() else ""
+    for line in text.split("\n")[:-1]:  # a line that a kill cut short is left out
         row = json.loads(line)
         if row.pop("event") == "end":
             status = row["exit"]

@@ -33,7 +33,7 @@ class Status:
 def checkpoint_statuses(project: Project, course: Course) -> list[Status]:
     """Every checkpoint of the course with its state, in order."""
     records = load(project).checkpoints
-    present = guard.source_hashes(project, course.modules)
+    present = guard.present_hashes(project, course.modules)
     return [
         _status(course, checkpoint, records.get(f"{checkpoint.number:02d}"), present)
         for checkpoint in course.checkpoints

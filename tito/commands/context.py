@@ -12,10 +12,15 @@ if TYPE_CHECKING:
 
 
 def here() -> Project:
-    """The project around the current folder."""
+    """The project around the current folder; a package that a killed export left moved aside is put back."""
     from tito.project import find_project
 
-    return find_project()
+    project = find_project()
+    if not project.package_dir.exists():
+        from tito.export.install import recover
+
+        recover(project)
+    return project
 
 
 def project_and_course() -> tuple[Project, Course]:

@@ -75,15 +75,20 @@ def status(name: OptionalName = None, as_json: Json = False) -> None:
             continue
         parts = contents(project, item.module)
         if as_json:
-            json_line({**plain(_status_row(item)), "taught": parts.taught, "given": parts.given})
+            json_line({**_status_row(item), **plain(parts)})
             continue
         say((item.module.name, "bold"), f"  {item.module.title}: {item.module.summary}")
         say("  ", _mark(item), f" {_completed(item)}; {item.export.value}")
         if item.checkpoint and item.checkpoint_state:
             say(f"  checkpoint {item.checkpoint}: {item.checkpoint_state.value}")
+        if parts.problem:
+            say(("  ✗ ", "bold red"), parts.problem)
+            continue
         say(f"  you write ({len(parts.taught)}): ", ", ".join(parts.taught))
         for file, names in parts.given.items():
             say((f"  given in {file} ({len(names)}): {', '.join(names)}", "dim"))
+    if as_json and name is None:
+        json_line({"event": "result", "modules": len(wanted)})
 
 
 def _completed(item: ModuleStatus) -> str:
@@ -157,12 +162,12 @@ def export(
 
     project, course = project_and_course()
     chosen = chosen_modules(course, name, every)
-    if not every:
-        chosen = course.ordered({*exported_modules(project), *(module.name for module in chosen)})
     if check:
+        if not every:
+            chosen = course.ordered({*exported_modules(project), *(module.name for module in chosen)})
         _render_check(export_check(project, course, chosen), project.package_dir.name, as_json)
         return
-    installed = export_modules(project, course, chosen, overwrite_edits=force)
+    installed = export_modules(project, course, chosen, beside=not every, overwrite_edits=force)
     if as_json:
         json_line({"event": "export", **plain(installed)})
     else:

@@ -96,11 +96,11 @@ def parse_python(text: str, name: str) -> ast.Module:
     """`text` parsed; raises SourceError with file, line and the line's text."""
     try:
         return ast.parse(text, filename=name)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: nested too deeply
         number = getattr(error, "lineno", None) or 1
         lines = text.splitlines()
         shown = lines[number - 1].strip() if number <= len(lines) else ""
-        reason = getattr(error, "msg", None) or str(error)
+        reason = getattr(error, "msg", None) or str(error) or "nested too deeply"
         raise SourceError(
             f"{name}, line {number}: expected Python, found a syntax error ({reason}) in `{shown}`: "
             "mend that line and try again"

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tito.course.model import Course, Module
-from tito.course.sources import read_sources
+from tito.course.sources import ModuleSources, read_sources
 from tito.errors import EditedPackageError, InstallError
+from tito.export import swap
 from tito.export.compose import compose
 from tito.export.manifest import edited_files, package_files, read_manifest
 from tito.files import explain_os_error, locked
 from tito.project import Project
 from tito.run.child import run_python
-
-READ_ONLY = 0o444
-STAGING = ".tinytorch-export-"
 
 IMPORT_SCRIPT = """
 import sys
@@ -46,11 +42,27 @@ class Installed:
     kept_aside: Path | None = None
 
 
-def export(project: Project, course: Course, modules: Iterable[Module], *, overwrite_edits: bool = False) -> Installed:
-    """Compose exactly `modules` and install them as the project's package."""
-    chosen = course.ordered(module.name for module in modules)
-    files = compose(course, chosen, {module.name: read_sources(project, module) for module in chosen})
-    return install(project, files, overwrite_edits=overwrite_edits)
+def export(
+    project: Project,
+    course: Course,
+    modules: Iterable[Module],
+    *,
+    beside: bool = False,
+    tested: ModuleSources | None = None,
+    overwrite_edits: bool = False,
+) -> Installed:
+    """Compose exactly `modules`, or with `beside` those and the ones already there, and install them as the package.
+
+    `tested` are the sources of one module as they were tested; they are exported even if the file has changed since.
+    Raises SourceError, ExportError.
+    """
+    with exporting(project, project.package_dir):  # what is already there is looked up while nobody else exports
+        names = {module.name for module in modules} | (set(exported_modules(project)) if beside else set())
+        chosen = course.ordered(names)
+        sources = {module.name: read_sources(project, module) for module in chosen}
+        if tested:
+            sources[tested.module.name] = tested
+        return _install(project, compose(course, chosen, sources), project.package_dir, overwrite_edits)
 
 
 def export_check(project: Project, course: Course, modules: Iterable[Module] | None = None) -> list[str]:
@@ -77,39 +89,72 @@ def install(
     to .tito/kept/ instead of refusing. Raises EditedPackageError, InstallError.
     """
     package = package_dir or project.package_dir
+    with exporting(project, package):
+        return _install(project, files, package, overwrite_edits)
+
+
+@contextlib.contextmanager
+def exporting(project: Project, package: Path) -> Iterator[None]:
+    """Be the only one who exports; what a killed export left behind is mended first."""
     with locked(project.state_dir / "export.lock"), _explained(package):
-        _recover(package)
-        edited = edited_files(package)
-        if edited and not overwrite_edits:
-            raise _edited_error(edited)
-        old = set(package_files(package)) if package.is_dir() else set()
-        unchanged = {path for path in files if path in old and _has_content(package / path, files[path])}
-        result = Installed(
-            modules=(),
-            written=tuple(sorted(set(files) - unchanged)),
-            removed=tuple(sorted(old - set(files))),
-            unchanged=tuple(sorted(unchanged)),
-            kept_aside=_keep_aside(project, package, edited) if edited else None,
-        )
-        if result.written or result.removed or not package.is_dir():
-            _replace(package, files, unchanged)
-        else:
-            _protect(package, files)
+        swap.recover(package)
+        swap.refuse_what_is_no_folder(package)
+        yield
+
+
+def recover(project: Project) -> None:
+    """Put a package back that a killed export has moved aside; elsewhere it does nothing."""
+    if swap.was_killed(project.package_dir):
+        with exporting(project, project.package_dir):
+            pass
+
+
+@contextlib.contextmanager
+def undone_by_interrupt(project: Project) -> Iterator[None]:
+    """Ctrl-C within the block puts the package back as it is now."""
+    package = project.package_dir
+    before = {path: (package / path).read_bytes() for path in package_files(package)} if package.is_dir() else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        with exporting(project, package), swap.staging_folder(package) as staging:
+            if before is None:
+                package.rename(staging / "old-and-gone")
+            else:
+                swap.stage(staging / "tinytorch", package, before, set())
+                swap.swap(package, staging / "tinytorch")
+        raise
+
+
+def _install(project: Project, files: Mapping[str, bytes], package: Path, overwrite_edits: bool) -> Installed:
+    edited = edited_files(package)
+    if edited and not overwrite_edits:
+        raise _edited_error(edited)
+    old = set(package_files(package)) if package.is_dir() else set()
+    unchanged = {path for path in files if path in old and _has_content(package / path, files[path])}
+    result = Installed(
+        modules=(),
+        written=tuple(sorted(set(files) - unchanged)),
+        removed=tuple(sorted(old - set(files))),
+        unchanged=tuple(sorted(unchanged)),
+        kept_aside=_keep_aside(project, package, edited) if edited else None,
+    )
+    if result.written or result.removed or not package.is_dir():
+        _replace(package, files, unchanged, edited)
+    else:
+        swap.make_read_only(package, files)
     return _with_modules(result, package)
 
 
-def _replace(package: Path, files: Mapping[str, bytes], unchanged: set[str]) -> None:
-    """Stage, import, swap. The staging folder holds `tinytorch` (new) and, during the swap, `old`."""
-    staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=package.parent))
-    try:
+def _replace(package: Path, files: Mapping[str, bytes], unchanged: set[str], edited: list[str]) -> None:
+    """Stage, import, swap; `edited` are the files that were known to be edited by hand."""
+    with swap.staging_folder(package) as staging:
         staged = staging / "tinytorch"
-        staged.mkdir(mode=0o755)
-        for path, data in files.items():
-            _write(staged / path, data, package / path if path in unchanged else None)
+        swap.stage(staged, package, files, unchanged)
         check_import(staged)
-        _swap(package, staged, staging / "old")
-    finally:
-        _discard(staging)
+        if newly := sorted(set(edited_files(package)) - set(edited)):  # edited while the new one was being made
+            raise _edited_error(newly)
+        swap.swap(package, staged)
 
 
 def check_import(staged: Path) -> None:
@@ -142,62 +187,12 @@ def import_problem(stderr: str, staged: Path) -> str:
     return f"{last} at `{lines[frames[-1] + 1]}` in {source[1] if source else file.relative_to(staged).as_posix()}"
 
 
-def _swap(package: Path, staged: Path, old: Path) -> None:
-    """Two renames; whatever interrupts them, the old package is put back."""
-    had_one = package.exists()
-    try:
-        if had_one:
-            os.rename(package, old)
-        os.rename(staged, package)
-    except BaseException:
-        if had_one and old.exists() and not package.exists():
-            os.rename(old, package)
-        raise
-
-
-def _recover(package: Path) -> None:
-    """Clear away what a killed export left behind; a package it had already moved aside is put back."""
-    for leftover in sorted(package.parent.glob(f"{STAGING}*")):
-        if not package.exists() and (leftover / "old").is_dir():
-            os.rename(leftover / "old", package)
-        _discard(leftover)
-
-
-def _write(path: Path, data: bytes, same: Path | None) -> None:
-    """Write a read-only file; `same` is an old file with these bytes, whose time stamp is kept."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    if same is not None:
-        shutil.copystat(same, path)
-    os.chmod(path, READ_ONLY)
-
-
-def _protect(package: Path, files: Iterable[str]) -> None:
-    """Make every file read-only again."""
-    for path in files:
-        os.chmod(package / path, READ_ONLY)
-
-
-def _discard(folder: Path) -> None:
-    """Remove a folder of read-only files."""
-
-    def make_writable(function: Callable[[str], object], path: str, _: object) -> None:
-        os.chmod(path, 0o700)
-        function(path)
-
-    if folder.exists():
-        shutil.rmtree(folder, onerror=make_writable)
-
-
 def _keep_aside(project: Project, package: Path, edited: list[str]) -> Path:
     """Copy hand-edited files to .tito/kept/<time>/."""
     folder = project.state_dir / "kept" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     for path in edited:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(package / path, folder / path)
+        shutil.copyfile(package / path, folder / path, follow_symlinks=False)
     return folder
 
 

@@ -61,10 +61,12 @@ def read_manifest(package_dir: Path) -> Manifest | None:
             raise ValueError(f"format {data['format']}, not {FORMAT}")
         modules = {n: ModuleEntry(str(e["source"]), tuple(e["files"])) for n, e in data["modules"].items()}
         files = {n: FileEntry(str(e["sha256"]), int(e["bytes"])) for n, e in data["files"].items()}
+        if outside := [name for name in files if name.startswith("/") or ".." in name.split("/")]:
+            raise ValueError(f"a file outside the package, {outside[0]!r}")
         return Manifest(str(data["version"]), modules, files)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ExportError(
             f"expected {path} as tito wrote it, found it damaged ({error}): "
             "move the package folder away and run `tito module export --all`"
@@ -86,10 +88,23 @@ def edited_files(package_dir: Path) -> list[str]:
 
 
 def package_files(package_dir: Path) -> list[str]:
-    """Every file in a package folder but byte code and hidden files, relative, sorted."""
-    found = (path.relative_to(package_dir) for path in package_dir.rglob("*") if not path.is_dir())
-    return sorted(path.as_posix() for path in found if not any(map(_passed_over, path.parts)))
+    """Every file in a package folder but byte code and hidden files, relative, sorted; a link counts as a file."""
+    return [path for path in _files(package_dir) if not _is_hidden(path) and not _is_bytecode(path)]
 
 
-def _passed_over(part: str) -> bool:
-    return part == "__pycache__" or part.startswith(".")
+def hidden_files(package_dir: Path) -> list[str]:
+    """Files that tito neither writes nor removes: those with a name, or in a folder, that begins with a dot."""
+    return [path for path in _files(package_dir) if _is_hidden(path) and not _is_bytecode(path)]
+
+
+def _files(folder: Path) -> list[str]:
+    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/"))
+
+
+def _is_bytecode(path: str) -> bool:
+    return "__pycache__" in path.split("/")

@@ -29,8 +29,11 @@ def differences(package: Path, files: dict[str, dict[str, object]], *, deep: boo
         try:
             same_size = deep or name.endswith(".py") or path.stat().st_size == entry["bytes"]
             data = path.read_bytes() if deep or name.endswith(".py") else None
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             found[name] = "missing"
+            continue
+        except IsADirectoryError:
+            found[name] = "edited"
             continue
         if not same_size or (data is not None and not _matches(data, entry["sha256"])):
             found[name] = "edited"
@@ -50,7 +53,7 @@ def warn_if_edited() -> None:
     try:
         files = json.loads((package / MANIFEST).read_bytes())["files"]
         found = differences(package, files, deep=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"expected {MANIFEST} as tito wrote it, found it unreadable ({error}): run `tito module export --all`"
         warnings.warn(message, EditedPackageWarning, stacklevel=2)
         return

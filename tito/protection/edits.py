@@ -52,7 +52,7 @@ def load_state(project: Project) -> State:
         return State(data["enabled"], {name: Edit(**edit) for name, edit in data["edits"].items()})
     except FileNotFoundError:
         return State()
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise ProjectError(
             f"expected {project.relative(path)} as tito wrote it, found it damaged ({problem}): "
             "delete it, then run `tito system protect enable` again"

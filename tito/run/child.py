@@ -23,6 +23,7 @@ except ImportError:  # not on Windows
 
 TITO_HOME = Path(__file__).resolve().parents[2]  # the folder that holds the package tito
 CUT = b"\n[... output beyond the limit dropped ...]\n"
+DRAIN_SECONDS = 5.0  # a process that left the child's group may hold its pipes open for ever
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,21 @@ class _Tap(threading.Thread):
 
     def __init__(self, pipe: IO[bytes], limit: int) -> None:
         super().__init__(daemon=True)
-        self.pipe, self.half = pipe, max(limit // 2, 1)
+        self.pipe, self.half = os.dup(pipe.fileno()), max(limit // 2, 1)  # its own end: the other may be closed early
         self.first, self.last, self.truncated = b"", b"", False
 
     def run(self) -> None:
-        while block := os.read(self.pipe.fileno(), 65536):
+        while block := os.read(self.pipe, 65536):
             room = self.half - len(self.first)
             self.first += block[:room] if room > 0 else b""
             self.last += block[room:] if room > 0 else block
             if len(self.last) > self.half:
                 self.last, self.truncated = self.last[-self.half :], True
+        os.close(self.pipe)
+
+    def finish(self) -> None:
+        """Wait for the end of the pipe, but not for a process that escaped and holds it open."""
+        self.join(DRAIN_SECONDS)
 
     def text(self) -> str:
         """What was kept, as text."""
@@ -68,6 +74,7 @@ def run_python(
     arguments: Sequence[str],
     *,
     cwd: Path | None = None,
+    path: Sequence[Path] = (),
     timeout: float = 120.0,
     env: Mapping[str, str] | None = None,
     output_limit: int = 1_000_000,
@@ -75,8 +82,9 @@ def run_python(
 ) -> ChildResult:
     """Run `python *arguments` in its own process group, without input; after `timeout` seconds the group is killed.
 
-    `env` is added to the environment; `output_limit` is in bytes for each of stdout and stderr. The child can import
-    tito. Ctrl-C kills the group too. Raises ChildError when Python cannot be started.
+    `path` are folders to import from before all others; `env` is added to the environment; `output_limit` is in bytes
+    for each of stdout and stderr. The child can import tito. Ctrl-C kills the group too. Raises ChildError when Python
+    cannot be started.
     """
     command = [sys.executable, *(["-W", "error"] if warnings_as_errors else []), *arguments]
     started = time.monotonic()
@@ -84,7 +92,7 @@ def run_python(
         process = subprocess.Popen(
             command,
             cwd=cwd,
-            env=_environment(env or {}),
+            env=_environment(path, env or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -108,16 +116,17 @@ def run_python(
         finally:
             _kill_group(process)
             for tap in taps:
-                tap.join()
+                tap.finish()
     seconds = time.monotonic() - started
     out, err = taps
     return ChildResult(process.returncode, out.text(), err.text(), seconds, timed_out, out.truncated or err.truncated)
 
 
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+def _environment(first: Sequence[Path], extra: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child: tito is importable there also when it runs from a source tree."""
     installed = TITO_HOME.name in ("site-packages", "dist-packages")
-    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), "" if installed else str(TITO_HOME)]))
+    places = [*map(str, first), os.environ.get("PYTHONPATH"), "" if installed else str(TITO_HOME)]
+    path = os.pathsep.join(filter(None, places))
     fixed = {
         "PYTHONPATH": path,
         "PYTHONIOENCODING": "utf-8",
@@ -131,7 +140,7 @@ def _bound_cpu(process: subprocess.Popen[bytes], timeout: float) -> None:
     """Bound the child's processor time too: an endless loop must not outlive a tito that was itself killed."""
     if resource is not None and hasattr(resource, "prlimit"):
         seconds = int(timeout * (os.cpu_count() or 1)) + 10
-        with contextlib.suppress(ProcessLookupError):     # it has ended already
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
             resource.prlimit(process.pid, resource.RLIMIT_CPU, (seconds, seconds))
 
 

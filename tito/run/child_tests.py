@@ -13,6 +13,7 @@ import importlib.util
 import io
 import json
 import linecache
+import os
 import sys
 import time
 import traceback
@@ -21,11 +22,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
+OUTPUT_CHARACTERS = 20_000  # of a test's output, its last ones
+MESSAGE_CHARACTERS = 2_000
+
 
 def main(file: Path, text_file: Path, events: IO[str]) -> None:
     """Import, then run every test in file order."""
 
+    process = os.getpid()
+
     def report(event: str, **data: Any) -> None:
+        if os.getpid() != process:  # a test forked and came back twice: only the first may report
+            os._exit(1)
         events.write(json.dumps({"event": event, **data}) + "\n")
         events.flush()
 
@@ -63,20 +71,39 @@ def tests_of(module: ModuleType, file: Path) -> list[tuple[str, Callable[[], obj
     ]
 
 
+class Tail(io.StringIO):
+    """Keeps the end of what is written, so that a test that prints for ever does not fill the memory."""
+
+    def write(self, text: str) -> int:
+        """Write, and let go of the beginning from time to time."""
+        if self.tell() > 100 * OUTPUT_CHARACTERS:
+            kept = self.last()
+            self.seek(0)
+            self.truncate()
+            super().write(kept)
+        return super().write(text[-OUTPUT_CHARACTERS:]) and len(text)
+
+    def last(self) -> str:
+        """The last characters."""
+        return self.getvalue()[-OUTPUT_CHARACTERS:]
+
+
 def run_test(function: Callable[[], object], file: Path) -> dict[str, Any]:
     """Call one test; what it printed and how it failed."""
     started = time.perf_counter()
-    output = io.StringIO()
+    output = Tail()
     failure: dict[str, str] = {}
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            function()
+            returned = function()
+        if returned is not None:  # a generator, a coroutine, a comparison: nothing was asserted
+            raise TypeError(f"expected a test that asserts and returns nothing, found a {type(returned).__name__}")
     except BaseException as error:  # a test may raise anything, SystemExit included; the parent is told
         failure = describe(error, file)
     return {
         "passed": not failure,
         "seconds": time.perf_counter() - started,
-        "output": output.getvalue()[-20_000:],
+        "output": output.last(),
         **failure,
     }
 
@@ -97,9 +124,9 @@ def describe(error: BaseException, file: Path) -> dict[str, str]:
         message = f"(its message cannot be printed: {type(unprintable).__name__})"
     return {
         "exception": type(error).__name__,
-        "message": message.strip().split("\n")[0],
+        "message": message.strip().split("\n")[0][:MESSAGE_CHARACTERS],
         "where": where,
-        "traceback": "".join(traceback.format_exception(type(error), error, tail)),
+        "traceback": "".join(traceback.format_exception(type(error), error, tail))[-OUTPUT_CHARACTERS:],
     }
 
 

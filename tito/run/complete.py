@@ -9,9 +9,9 @@ from typing import Protocol
 from tito import progress
 from tito.course.cells import parse_cells
 from tito.course.model import Checkpoint, Course, Module
-from tito.course.sources import read_sources
+from tito.course.sources import ModuleSources, read_sources
 from tito.errors import SourceError
-from tito.export.install import Installed, export, exported_modules
+from tito.export.install import Installed, export, undone_by_interrupt
 from tito.files import decode_source
 from tito.project import Project
 from tito.run.module_tests import TestReport, run_module_tests
@@ -54,22 +54,24 @@ def complete(
 
     `run_checkpoint=None` skips the checkpoint. `completed` is False when a test or the checkpoint failed; a failed
     checkpoint leaves the new package in place (it is what the checkpoint examines) and records nothing.
-    Raises SourceError, ExportError, ProjectError, each leaving package and progress as they were.
+    Raises SourceError, ExportError, ProjectError, each leaving package and progress as they were; so does Ctrl-C.
     """
-    record = progress.load(project)
-    check_points(project, module)
-    source = read_sources(project, module).sha256
+    done = progress.load(project).modules
+    sources = read_sources(project, module)
+    check_points(sources)
     tests = run_module_tests(project, module, course=course, timeout=timeout)
     checkpoint = course.checkpoint_of(module)
     if not tests.passed:
         return Completion(module, tests, None, checkpoint, None, False, None)
-    names = {module.name, *exported_modules(project), *record.modules}
-    installed = export(project, course, course.ordered(names), overwrite_edits=overwrite_edits)
-    outcome = run_checkpoint(project, course, checkpoint) if run_checkpoint and checkpoint else None
+    check_unchanged(project, sources)
+    with undone_by_interrupt(project):
+        beside = course.ordered({module.name, *done})
+        installed = export(project, course, beside, beside=True, tested=sources, overwrite_edits=overwrite_edits)
+        outcome = run_checkpoint(project, course, checkpoint) if run_checkpoint and checkpoint else None
     if outcome is not None and not outcome.passed:
         return Completion(module, tests, installed, checkpoint, outcome, False, None)
     with progress.editing(project) as edited:
-        edited.modules[module.name] = progress.ModuleRecord(progress.now(), source)
+        edited.modules[module.name] = progress.ModuleRecord(progress.now(), sources.sha256)
     following = next_module(course, set(edited.modules))
     return Completion(module, tests, installed, checkpoint, outcome, True, following)
 
@@ -79,12 +81,23 @@ def next_module(course: Course, completed: set[str]) -> Module | None:
     return next((module for module in course.modules if module.name not in completed), None)
 
 
-def check_points(project: Project, module: Module) -> None:
+def check_points(sources: ModuleSources) -> None:
     """Refuse a module from which graded cells were removed: what is not tested would pass. Raises SourceError."""
-    text = decode_source(read_sources(project, module).dev, module.dev_path)
+    module = sources.module
+    text = decode_source(sources.dev, module.dev_path)
     points = sum(cell.points for cell in parse_cells(text, module.dev_path))
     if points < module.points:
         raise SourceError(
             f"{module.dev_path}: expected graded cells for {module.points} points, found {points:g}: "
             "restore the test and question cells that were removed"
+        )
+
+
+def check_unchanged(project: Project, tested: ModuleSources) -> None:
+    """What was tested is what still stands there. Raises SourceError."""
+    module = tested.module
+    if read_sources(project, module).sha256 != tested.sha256:
+        raise SourceError(
+            f"expected {module.folder_path} to stay as it was while its tests ran, found it changed: "
+            f"run `tito module complete {module.short}` again"
         )

@@ -85,12 +85,16 @@ def run_module_tests(
     `source` replaces the text of the file on disk (a stub, a mutant), which is not touched. Raises SourceError or
     ExportError when the package of the modules before it cannot be composed, ChildError.
     """
-    package_before(project, module, course or load_course(project))  # its errors are the project's, not the module's
+    # Composed here, so that its errors are the project's; first on the path, even where the first cell was deleted.
+    package = package_before(project, module, course or load_course(project))
     with _text_file(project, module, source) as (text_file, folder):
         events_file = folder / "events.jsonl"
+        elsewhere = folder / "empty"  # what a test writes or deletes by a relative path is nobody's work
+        elsewhere.mkdir()
         child = run_python(
             [str(HERE / "child_tests.py"), str(module.dev_file(project)), str(text_file), str(events_file)],
-            cwd=module.folder(project),
+            cwd=elsewhere,
+            path=[package],
             timeout=timeout,
             warnings_as_errors=warnings_as_errors,
         )
@@ -128,8 +132,14 @@ def _read_events(path: Path, child: ChildResult) -> list[dict[str, Any]]:
             f"expected the test process to start, found exit code {child.returncode}: see the traceback (--verbose)",
             detail=child.stderr,
         )
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    try:
+        return [json.loads(line) for line in lines[:-1]]
+    except ValueError as error:
+        raise ChildError(
+            f"expected the test process to report in {path.name}, found something else written there ({error}): "
+            "a module must not write to files that it did not open"
+        ) from error
 
 
 def _report(module: Module, events: list[dict[str, Any]], child: ChildResult, timeout: float) -> TestReport:
