@@ -44,6 +44,7 @@ a + b    (32, 3, 28, 28)
 ```
 
 **Reductions** remove axes: $s_j = \sum_i a_{ij}$ turns $(m, n)$ into $(n,)$. With `keepdim` the axis stays, with size 1.
+
 **Matrix products** multiply the last two axes and broadcast the others:
 $(a b)_{\dots ik} = \sum_j a_{\dots ij}\, b_{\dots jk}$, so $(\dots, m, k)$ and $(\dots, k, n)$ give $(\dots, m, n)$.
 
@@ -379,6 +380,7 @@ ADD = Primitive("add", add_kernel, promote="same")
 ```
 
 `promote="same"` asks `bind` for one common dtype; that of DIV, `promote="float"`, also turns integers into float32, because 1 / 2 is not 0.
+
 A method sends its operands through the door. `a + b` calls `a.__add__(b)`; `2 - b` finds no `int.__sub__` for tensors and calls
 `b.__rsub__(2)`. Mind the order there: it is 2 minus b. (`__radd__` and the other reversed ones are given.)
 """
