@@ -1,7 +1,8 @@
 """Can I compute the gradient of anything I can compute?
 
-Gradients against closed forms and against finite differences of the forward pass alone (computed here, in NumPy's float64,
-without the course's own checker); second derivatives; broadcasting; depth; what is refused; and the checker itself.
+Gradients against closed forms and against finite differences of the forward pass alone (computed here, in NumPy's
+float64, without the course's own checker); second derivatives; broadcasting; depth; what is refused; and the checker
+itself.
 """
 
 if __name__ == "__main__":  # before the imports: a package that lacks a name is told in a sentence
@@ -59,8 +60,14 @@ EXPRESSIONS = {
     "div_vjp_b": (lambda a, b: (a / b * W).sum(), [W, POSITIVE]),
     "exp_vjp": (lambda a: (a.exp() * W).sum(), [W]),
     "log_vjp": (lambda a: (a.log() * W).sum(), [POSITIVE]),
-    "sum_vjp": (lambda a: (a.sum(1) * tensor(np.array([2.0, -3.0]))).sum() + (a.sum((0,), keepdim=True) * W[:1]).sum(), [W]),
-    "permute_vjp": (lambda a: (a.permute(2, 0, 1) * np.arange(24.0).reshape(4, 2, 3)).sum(), [RNG.normal(size=(2, 3, 4))]),
+    "sum_vjp": (
+        lambda a: (a.sum(1) * tensor(np.array([2.0, -3.0]))).sum() + (a.sum((0,), keepdim=True) * W[:1]).sum(),
+        [W],
+    ),
+    "permute_vjp": (
+        lambda a: (a.permute(2, 0, 1) * np.arange(24.0).reshape(4, 2, 3)).sum(),
+        [RNG.normal(size=(2, 3, 4))],
+    ),
     "matmul_vjp_a": (lambda a, b: (a @ b * RNG_MATRIX).sum(), [W, RNG.normal(size=(3, 4))]),
     "matmul_vjp_b": (lambda a, b: (a @ b * RNG_BATCH).sum(), [RNG.normal(size=(5, 2, 3)), RNG.normal(size=(3, 4))]),
     "unbroadcast": (lambda a, b: ((a + b) * (a - b)).sum(), [W, RNG.normal(size=(3,))]),
@@ -78,7 +85,9 @@ def test_gradient_of_an_expression(name):
     except GradientError as error:
         raise AssertionError(f"{name}: backward failed: {error}") from error
     for which, x in enumerate(inputs):
-        assert x.grad is not None, f"{name}, Autograd.after: input {which} received no gradient; was the operation recorded?"
+        assert x.grad is not None, (
+            f"{name}, Autograd.after: input {which} received no gradient; was the operation recorded?"
+        )
         expected, found = slopes(function, arrays, which), x.grad.numpy()
         agree = found.shape == expected.shape and np.allclose(found, expected, rtol=1e-5, atol=1e-7)
         assert agree, f"{name}: gradient of input {which}: {misconception(found, expected)}"
@@ -97,7 +106,8 @@ def test_second_derivative(name):
 
     for which, g in enumerate(found):
         expected = slopes(squared_gradients, arrays, which)
-        assert np.allclose(g.numpy(), expected, rtol=1e-4, atol=1e-5), f"{name}, propagate: second derivative: {misconception(g.numpy(), expected)}"
+        agree = np.allclose(g.numpy(), expected, rtol=1e-4, atol=1e-5)
+        assert agree, f"{name}, propagate: second derivative: {misconception(g.numpy(), expected)}"
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 3), (2, 1), (2, 3), (4, 2, 3), (4, 1, 3), (1, 2, 1)])
@@ -105,12 +115,14 @@ def test_unbroadcast_sums_over_repeated_axes(shape):
     g = np.arange(24.0).reshape(4, 2, 3) + 1
     found = autograd.unbroadcast(tensor(g), shape).numpy()
     expected = g
-    for axis in range(3 - len(shape)):
+    for _ in range(3 - len(shape)):
         expected = expected.sum(0)
     for axis, size in enumerate(shape):
         if size == 1:
             expected = expected.sum(axis, keepdims=True)
-    assert found.shape == shape, f"unbroadcast to {shape}: gradient has the broadcast shape {found.shape}: sum over the broadcast axis"
+    assert found.shape == shape, (
+        f"unbroadcast to {shape}: gradient has the broadcast shape {found.shape}: sum over the broadcast axis"
+    )
     assert np.array_equal(found, expected), f"unbroadcast to {shape}: {misconception(found, expected)}"
 
 
@@ -119,7 +131,9 @@ def test_every_consumer_contributes():
     s = x * x
     ((s + 1) * (s * 3)).backward()
     expected = 4 * 3 * 2.0**3 + 2 * 3 * 2.0
-    assert x.grad.item() == expected, f"propagate, count_dependencies: diamond: {misconception(x.grad.numpy(), np.array([expected]))}"
+    assert x.grad.item() == expected, (
+        f"propagate, count_dependencies: diamond: {misconception(x.grad.numpy(), np.array([expected]))}"
+    )
 
 
 def test_dependencies_are_edges_not_nodes():
@@ -210,7 +224,8 @@ def test_numerical_gradient_is_a_slope():
 
 def test_the_checker_finds_wrong_rules():
     x, y = leaf([0.5, 1.5]), leaf([2.0, 3.0])
-    assert gradcheck(lambda a, b: a * b, [x, y]) and gradgradcheck(lambda a, b: a * b, [x, y]), "numerical_gradient: a right rule must pass"
+    passed = gradcheck(lambda a, b: a * b, [x, y]) and gradgradcheck(lambda a, b: a * b, [x, y])
+    assert passed, "numerical_gradient: a right rule must pass"
     right = VJPS["mul"]
     for wrong in (lambda g, s: g, lambda g, s: -g * s.b, lambda g, s: g * s.b * 1.01, lambda g, s: g * s.a):
         VJPS["mul"] = Rule(wrong, lambda g, s: g * s.a, saves=("a", "b"))

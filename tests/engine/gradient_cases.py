@@ -1,4 +1,7 @@
-"""One row or more for every differentiable primitive: a function of tensors, and float64 inputs at which it is smooth."""
+"""One row or more for every differentiable primitive.
+
+A row is a function of tensors, and float64 inputs at which it is smooth.
+"""
 
 import numpy as np
 
@@ -30,8 +33,6 @@ MASK = tensor(np.array([[True, False, True], [False, True, True]]))
 INDEX = tensor(np.array([[2, 0], [1, 1]]))
 
 
-
-
 def setitem(x, v):
     y = x * 1.0
     y[0, 1:] = v
@@ -61,8 +62,10 @@ TENSOR_CASES = {
     "div": [(lambda a, b: a / b, [normal(2, 3), positive(3)]), (lambda a: 1 / a, [positive(3)])],
     "neg": [(lambda a: -a, [normal(3)])],
     "abs": [(lambda a: a.abs(), [distinct(4)])],
-    "pow": [(lambda a, b: a**b, [positive(3), normal(3)]), (lambda a: a**3, [normal(3)]), (lambda b: 2.0**b, [normal(3)]),
-            (lambda a: a**0, [normal(3)])],
+    "pow": [
+        (lambda a, b: a**b, [positive(3), normal(3)]), (lambda a: a**3, [normal(3)]),
+        (lambda b: 2.0**b, [normal(3)]), (lambda a: a**0, [normal(3)]),
+    ],
     "exp": [(lambda a: a.exp(), [normal(3)])],
     "log": [(lambda a: a.log(), [positive(3)])],
     "sqrt": [(lambda a: a.sqrt(), [positive(3)])],
@@ -80,7 +83,10 @@ TENSOR_CASES = {
         (lambda a, b: a @ b, [normal(2, 2, 3), normal(3)]), (lambda a, b: a @ b, [normal(3), normal(2, 3, 2)]),
         (lambda a, b: a @ b, [normal(2, 1, 2, 3), normal(3, 3, 2)]),
     ],
-    "sum": [(lambda a: a.sum(), [normal(2, 3)]), (lambda a: a.sum(1), [normal(2, 3)]), (lambda a: a.sum((0, 2), keepdim=True), [normal(2, 3, 2)])],
+    "sum": [
+        (lambda a: a.sum(), [normal(2, 3)]), (lambda a: a.sum(1), [normal(2, 3)]),
+        (lambda a: a.sum((0, 2), keepdim=True), [normal(2, 3, 2)]),
+    ],
     "amax": [(lambda a: a.amax(), [distinct(2, 3)]), (lambda a: a.amax(1), [distinct(2, 3)])],
     "amin": [(lambda a: a.amin((0, 1)), [distinct(2, 3)]), (lambda a: a.amin(0, keepdim=True), [distinct(2, 3)])],
     "max": [(lambda a: a.max(1)[0], [distinct(2, 3)]), (lambda a: a.max(0, keepdim=True)[0], [distinct(2, 3)])],
@@ -88,8 +94,11 @@ TENSOR_CASES = {
     "reshape": [(lambda a: a.reshape(3, -1), [normal(2, 3)])],
     "permute": [(lambda a: a.permute(2, 0, 1), [normal(2, 3, 4)])],
     "expand": [(lambda a: a.expand(2, 3, 4), [normal(3, 1)])],
-    "getitem": [(lambda a: a[1], [normal(2, 3)]), (lambda a: a[:, ::2], [normal(2, 3)]), (lambda a: a[INDEX], [normal(3, 2)]),
-                (lambda a: a[MASK], [normal(2, 3)]), (lambda a: a[None, ..., 0], [normal(2, 3)])],
+    "getitem": [
+        (lambda a: a[1], [normal(2, 3)]), (lambda a: a[:, ::2], [normal(2, 3)]),
+        (lambda a: a[INDEX], [normal(3, 2)]), (lambda a: a[MASK], [normal(2, 3)]),
+        (lambda a: a[None, ..., 0], [normal(2, 3)]),
+    ],
     "getitem_grad": [(call("getitem_grad", index=(slice(1, None), ...), shape=(3, 2)), [normal(2, 2)])],
     "setitem_": [(setitem, [normal(2, 3), normal(2)]), (setitem, [normal(2, 3), normal(1)])],
     "copy_": [(copied, [normal(2, 3), normal(3)])],
@@ -119,7 +128,10 @@ ACTIVATION_CASES = {
 }
 
 LAYER_CASES = {
-    "linear": [(call("linear"), [normal(2, 5, 3), normal(4, 3), normal(4)]), (lambda x, w: primitive("linear")(x, w, None), [normal(2, 3), normal(4, 3)])],
+    "linear": [
+        (call("linear"), [normal(2, 5, 3), normal(4, 3), normal(4)]),
+        (lambda x, w: primitive("linear")(x, w, None), [normal(2, 3), normal(4, 3)]),
+    ],
     "dropout": [(call("dropout", p=0.4, seed=3, offset=0), [normal(3, 4)])],
     "dropout_": [(in_place("dropout_", p=0.4, seed=3, offset=0), [normal(3, 4)])],
     "embedding": [(lambda w: primitive("embedding")(w, INDEX), [normal(3, 2)])],
@@ -182,25 +194,45 @@ SPATIAL_CASES = {
         (call("conv2d_weight_grad", size=(3, 3), **CONV), [normal(2, 3, 4, 3), normal(2, 2, 4, 3)]),
         (call("conv2d_weight_grad", size=(2, 2), **STRIDED), [normal(1, 4, 3, 3), normal(1, 2, 5, 5)]),
     ],
-    "max_pool2d": [(call("max_pool2d", **POOL, **PLAIN), [IMAGES]), (call("max_pool2d", **OVERLAPPING, **SPREAD), [IMAGES])],
+    "max_pool2d": [
+        (call("max_pool2d", **POOL, **PLAIN), [IMAGES]),
+        (call("max_pool2d", **OVERLAPPING, **SPREAD), [IMAGES]),
+    ],
     "max_pool2d_grad": [
         (lambda g: primitive("max_pool2d_grad")(g, tensor(IMAGES), POOLED, **POOL, **PLAIN), [normal(*POOLED.shape)]),
-        (lambda g: primitive("max_pool2d_grad")(g, tensor(IMAGES), POOLED_OVERLAPPING, **OVERLAPPING, **SPREAD), [normal(*POOLED_OVERLAPPING.shape)]),
+        (
+            lambda g: primitive("max_pool2d_grad")(g, tensor(IMAGES), POOLED_OVERLAPPING, **OVERLAPPING, **SPREAD),
+            [normal(*POOLED_OVERLAPPING.shape)],
+        ),
     ],
-    "max_pool2d_pick": [(lambda h: primitive("max_pool2d_pick")(h, tensor(IMAGES), POOLED, **POOL, **PLAIN), [normal(2, 2, 5, 4)])],
-    "avg_pool2d": [(call("avg_pool2d", **POOL, **AVERAGE), [IMAGES]), (call("avg_pool2d", **OVERLAPPING, **AVERAGE), [IMAGES])],
+    "max_pool2d_pick": [
+        (lambda h: primitive("max_pool2d_pick")(h, tensor(IMAGES), POOLED, **POOL, **PLAIN), [normal(2, 2, 5, 4)]),
+    ],
+    "avg_pool2d": [
+        (call("avg_pool2d", **POOL, **AVERAGE), [IMAGES]),
+        (call("avg_pool2d", **OVERLAPPING, **AVERAGE), [IMAGES]),
+    ],
     "avg_pool2d_grad": [(call("avg_pool2d_grad", size=(5, 4), **POOL, **AVERAGE), [normal(2, 2, 2, 2)])],
     "pad": [(call("pad", widths=((0, 0), (1, 2), (-1, 1)), value=3.0), [normal(2, 2, 4)])],
     "unfold": [(call("unfold", **WINDOWS), [normal(2, 2, 3, 4)])],
     "unfold_grad": [(call("unfold_grad", size=(3, 4), **WINDOWS), [normal(2, 8, 8)])],
     "batch_norm": [
         (batch_norm, [IMAGES, positive(2), normal(2)]),
-        (lambda x, w, b: primitive("batch_norm")(x, w, b, MEAN, VAR, training=False, eps=1e-5), [normal(2, 2, 3, 3), positive(2), normal(2)]),
+        (
+            lambda x, w, b: primitive("batch_norm")(x, w, b, MEAN, VAR, training=False, eps=1e-5),
+            [normal(2, 2, 3, 3), positive(2), normal(2)],
+        ),
         (lambda x: batch_norm(x, None, None), [normal(3, 2, 1, 2)]),
     ],
-    "batch_norm_grad": [(batch_norm_grad(part, training), [normal(2, 2, 5, 4), IMAGES, positive(2)]) for part in (0, 1, 2) for training in (True, False)],
-    "layer_norm": [(call("layer_norm", normalized_ndim=1, eps=1e-5), [normal(2, 3, 4), positive(4), normal(4)]),
-                   (lambda x: primitive("layer_norm")(x, None, None, normalized_ndim=2, eps=1e-5), [normal(2, 3, 4)])],
+    "batch_norm_grad": [
+        (batch_norm_grad(part, training), [normal(2, 2, 5, 4), IMAGES, positive(2)])
+        for part in (0, 1, 2)
+        for training in (True, False)
+    ],
+    "layer_norm": [
+        (call("layer_norm", normalized_ndim=1, eps=1e-5), [normal(2, 3, 4), positive(4), normal(4)]),
+        (lambda x: primitive("layer_norm")(x, None, None, normalized_ndim=2, eps=1e-5), [normal(2, 3, 4)]),
+    ],
     "layer_norm_grad": [(layer_norm_grad(part), [normal(3, 4), normal(3, 4), positive(4)]) for part in (0, 1, 2)],
 }
 
@@ -227,10 +259,15 @@ ATTENTION_CASES = {
         (lambda q, k, v: primitive("scaled_dot_product_attention")(q, k, v, None, **CAUSAL), QKV),
         (lambda q, k, v: primitive("scaled_dot_product_attention")(q, k, v, None, **DROPPING), QKV),
         (lambda q, k, v: primitive("scaled_dot_product_attention")(q, k, v, ALLOWED, **ATTENTION), QKV),
-        (lambda q, k, v, mask: primitive("scaled_dot_product_attention")(q, k, v, mask, **ATTENTION), [*QKV, normal(2, 4)]),
+        (
+            lambda q, k, v, mask: primitive("scaled_dot_product_attention")(q, k, v, mask, **ATTENTION),
+            [*QKV, normal(2, 4)],
+        ),
     ],
-    "scaled_dot_product_attention_grad": [(attention_grad(part, ATTENTION), [normal(2, 2, 2), *QKV]) for part in (0, 1, 2)]
-    + [(attention_grad(0, DROPPING), [normal(2, 2, 2), *QKV])],
+    "scaled_dot_product_attention_grad": [
+        *((attention_grad(part, ATTENTION), [normal(2, 2, 2), *QKV]) for part in (0, 1, 2)),
+        (attention_grad(0, DROPPING), [normal(2, 2, 2), *QKV]),
+    ],
     "scaled_dot_product_attention_mask_grad": [
         (attention_grad(None, ATTENTION, "scaled_dot_product_attention_mask_grad"), [normal(2, 2, 2), *QKV])
     ],
@@ -263,7 +300,8 @@ TRAINING_CASES = {
         (cross_entropy("none", 0.1, CLASS_WEIGHTS), [normal(4, 3)]),
     ],
     "cross_entropy_grad": [
-        (cross_entropy_grad("mean", 0.1, CLASS_WEIGHTS), [normal(), normal(4, 3)]), (cross_entropy_grad("none"), [normal(4), normal(4, 3)]),
+        (cross_entropy_grad("mean", 0.1, CLASS_WEIGHTS), [normal(), normal(4, 3)]),
+        (cross_entropy_grad("none"), [normal(4), normal(4, 3)]),
     ],
 }
 

@@ -13,7 +13,13 @@ def leaf(*values):
 
 def test_leaf_is_refused_while_recording():
     x = leaf(1.0, 2.0)
-    for change in (lambda: x.add_(1.0), lambda: x.__setitem__(0, 5.0), lambda: x[:1].mul_(2.0), lambda: x.reshape(2, 1).zero_()):
+    changes = (
+        lambda: x.add_(1.0),
+        lambda: x.__setitem__(0, 5.0),
+        lambda: x[:1].mul_(2.0),
+        lambda: x.reshape(2, 1).zero_(),
+    )
+    for change in changes:
         with pytest.raises(GradientError, match="no_grad"):
             change()
     assert x.tolist() == [1.0, 2.0], "a refused change must change nothing"
@@ -34,7 +40,7 @@ def test_saved_input_overwritten_is_refused():
     y = x * 2.0
     z = y * y
     y.add_(1.0)
-    with pytest.raises(GradientError, match="overwritten in place.*version 0, now 1"):
+    with pytest.raises(GradientError, match=r"overwritten in place.*version 0, now 1"):
         z.sum().backward()
 
 

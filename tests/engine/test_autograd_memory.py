@@ -13,7 +13,10 @@ BATCH, FLOAT, INT = 128, 4, 8
 
 
 def expected_bytes(batch: int) -> dict[str, int]:
-    """Bytes by what is kept, once each. Nothing is kept twice: what a layer saves as output the next one saves as input."""
+    """Bytes by what is kept, once each.
+
+    Nothing is kept twice: what a layer saves as output the next one saves as input.
+    """
     kept = {"images: conv1 needs them for the gradient of its weight": batch * 3 * 32 * 32 * FLOAT}
     inner, size = 3, 32
     for i, outer in enumerate((32, 64, 128), 1):
@@ -27,7 +30,9 @@ def expected_bytes(batch: int) -> dict[str, int]:
         }
         inner, size = outer, size // 2
     return kept | {
-        "flatten's copy of pool 3: channels-last memory in (N, C·H·W) order, the classifier's input": batch * 2048 * FLOAT,
+        "flatten's copy of pool 3: channels-last memory in (N, C·H·W) order, the classifier's input": (
+            batch * 2048 * FLOAT
+        ),
         "classifier: weight": 10 * 2048 * FLOAT,
         "loss: logits, logsumexp, targets": batch * (10 * FLOAT + FLOAT + INT),
     }

@@ -1,15 +1,22 @@
-"""Every differentiable primitive: first and second derivatives against finite differences in float64, and at awkward shapes."""
+"""Every differentiable primitive: first and second derivatives against finite differences, and at awkward shapes.
+
+The finite differences are taken in float64.
+"""
 
 import numpy as np
 import pytest
-from tests.engine.gradient_cases import CASES, leaves
 
 import tinytorch
+from tests.engine.gradient_cases import CASES, leaves
 from tinytorch import tensor
 from tinytorch.autograd import gradcheck, gradgradcheck
 from tinytorch.core.engine import NON_DIFFERENTIABLE, PRIMITIVES, VJPS
 
-ROWS = [pytest.param(name, function, inputs, id=f"{name}-{i}") for name, rows in CASES.items() for i, (function, inputs) in enumerate(rows)]
+ROWS = [
+    pytest.param(name, function, inputs, id=f"{name}-{i}")
+    for name, rows in CASES.items()
+    for i, (function, inputs) in enumerate(rows)
+]
 
 
 @pytest.mark.parametrize(("name", "function", "inputs"), ROWS)
@@ -24,7 +31,7 @@ def test_second_derivative(name, function, inputs):
 
 def test_every_primitive_is_decided():
     """A primitive is in the cases, or on the one list of those without a gradient."""
-    course = {name for name, p in PRIMITIVES.items() if p.source.startswith("tinytorch.") or p.source.startswith("in_place")}
+    course = {name for name, p in PRIMITIVES.items() if p.source.startswith(("tinytorch.", "in_place"))}
     undecided = {name for name in course if name not in CASES and name not in NON_DIFFERENTIABLE}
     assert undecided == set(), f"neither a gradient case nor NON_DIFFERENTIABLE: {sorted(undecided)}"
 

@@ -25,7 +25,9 @@ def test_chain_of_100_000_additions():
     assert x.grad.tolist() == [1.0]
     node = weakref.ref(y.grad_fn)
     del y
-    assert node() is None, "the graph must be freed with its output, without the garbage collector and without recursion"
+    assert node() is None, (
+        "the graph must be freed with its output, without the garbage collector and without recursion"
+    )
 
 
 def test_graph_has_no_reference_cycles():

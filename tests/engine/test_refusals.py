@@ -1,4 +1,7 @@
-"""What the public functions say of arguments that are no tensors, or that do not fit: one sentence, never NumPy's own."""
+"""What the public functions say of arguments that are no tensors, or that do not fit.
+
+One sentence, never NumPy's own.
+"""
 
 import re
 

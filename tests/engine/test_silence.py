@@ -1,4 +1,7 @@
-"""Kernels keep silent about inf and NaN, and leave NumPy's own settings as they are. Warnings are errors in this suite."""
+"""Kernels keep silent about inf and NaN, and leave NumPy's own settings as they are.
+
+Warnings are errors in this suite.
+"""
 
 from threading import Thread
 

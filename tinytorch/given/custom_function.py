@@ -11,11 +11,12 @@ import numpy as np
 from tinytorch.core.engine import SERVICES, GradientError, TensorBase, wrap
 from tinytorch.given.graph import Node
 
+
 class Context:
     """What forward and backward of a Function share (`ctx`).
 
-    needs_input_grad: one bool for each argument of forward. Anything else may be stored as an attribute; tensors that backward
-    needs belong in `save_for_backward`, which notices when they are overwritten.
+    needs_input_grad: one bool for each argument of forward. Anything else may be stored as an attribute; tensors that
+    backward needs belong in `save_for_backward`, which notices when they are overwritten.
     """
 
     def __init__(self, needs: tuple[bool, ...]):
@@ -37,17 +38,21 @@ class Context:
         if not isinstance(tensor, TensorBase):
             return tensor
         if tensor._storage.version != version:
-            raise GradientError(f"saved_tensors: tensor {place} was overwritten in place after save_for_backward; clone it before.")
+            raise GradientError(
+                f"saved_tensors: tensor {place} was overwritten in place after save_for_backward; clone it before."
+            )
         if place in self._positions and self._node is not None:
             output = wrap(tensor._result, tensor._array, tensor._storage)
             output._requires_grad, output._node, output._index = True, self._node, self._positions[place]
             return output
         return tensor
 
-class Function:
-    """Base of custom operations: write `forward(ctx, *args)` and `backward(ctx, *grad_outputs)` as static methods, call `apply`.
 
-    backward returns one gradient (or None) for each argument of forward.
+class Function:
+    """Base of custom operations: a subclass is called through `apply`.
+
+    Write `forward(ctx, *args)` and `backward(ctx, *grad_outputs)` as static methods; backward returns one gradient (or
+    None) for each argument of forward.
     """
 
     @staticmethod
@@ -70,10 +75,12 @@ class Function:
         single = isinstance(results, TensorBase)
         raw = (results,) if single else tuple(results)
         if any(not isinstance(r, TensorBase) for r in raw):
-            raise GradientError(f"{cls.__name__}.forward: expected tensors as output, found {[type(r).__name__ for r in raw]}.")
-        outputs = tuple(wrap(r._result, r._array, r._storage) for r in raw)      # an input handed through must not get our history
+            found = [type(r).__name__ for r in raw]
+            raise GradientError(f"{cls.__name__}.forward: expected tensors as output, found {found}.")
+        # New tensors over the same arrays: an input handed through must not get our history.
+        outputs = tuple(wrap(r._result, r._array, r._storage) for r in raw)
         if SERVICES["is_grad_enabled"]() and any(needs):
-            node = Node(args, outputs, cls._run_backward, (ctx,), label=cls.__name__)
+            Node(args, outputs, cls._run_backward, (ctx,), label=cls.__name__)     # the outputs hold it
             ctx._positions = {i: k for i, (t, _) in enumerate(ctx._saved) for k, r in enumerate(raw) if t is r}
 
         return outputs[0] if single else outputs
@@ -89,8 +96,12 @@ class Function:
             ctx._node = None
         results = results if isinstance(results, tuple | list) else (results,)
         if len(results) != len(node.edges):
-            raise GradientError(f"{cls.__name__}.backward: expected {len(node.edges)} gradients, one for each argument of forward, found {len(results)}.")
+            raise GradientError(
+                f"{cls.__name__}.backward: expected {len(node.edges)} gradients, one for each argument of forward, "
+                f"found {len(results)}."
+            )
         return tuple(results)
+
 
 def _zeros(meta: tuple) -> Any:
     shape, dtype = meta

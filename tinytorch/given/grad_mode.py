@@ -2,7 +2,8 @@
 # To change it, edit that source and run `tito module complete autograd`.
 """Switching recording off and on: no_grad, enable_grad, set_grad_enabled; each a context manager and a decorator.
 
-They are overlays over the watcher called "autograd", so they hold for the running context only: another thread is not affected.
+They are overlays over the watcher called "autograd", so they hold for the running context only: another thread is not
+affected.
 """
 
 from __future__ import annotations
@@ -73,11 +74,16 @@ no_grad.__doc__ = "Record nothing inside: `with no_grad(): …`, or `@no_grad()`
 
 enable_grad = _mode(True)
 enable_grad.__name__ = enable_grad.__qualname__ = "enable_grad"
-enable_grad.__doc__ = "Record inside, even within no_grad: `with enable_grad(): …`, or `@enable_grad()` above a function."
+enable_grad.__doc__ = (
+    "Record inside, even within no_grad: `with enable_grad(): …`, or `@enable_grad()` above a function."
+)
 
 
 class set_grad_enabled(_GradMode):
-    """Record from here on (True) or do not (False); as a context manager until its end. Takes effect when called, as in PyTorch."""
+    """Record from here on (True) or do not (False); as a context manager until its end.
+
+    Takes effect when called, as in PyTorch.
+    """
 
     def __init__(self, mode: bool):
         super().__init__(bool(mode))

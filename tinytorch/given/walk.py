@@ -17,8 +17,8 @@ from tinytorch.given.silence import SETTING, SILENT
 class Walk:
     """One backward pass, from the moment the first gradient arrives until the last leaf is complete.
 
-    wanted: tensors whose gradients are asked for; None: every leaf, written to its `grad`. retain_graph: keep saved values.
-    create_graph: record the rules' own operations. A context manager: it sets the phase and switches recording.
+    wanted: tensors whose gradients are asked for; None: every leaf, written to its `grad`. retain_graph: keep saved
+    values. create_graph: record the rules' own operations. A context manager: it sets the phase and switches recording.
     """
 
     unbroadcast: Callable
@@ -26,7 +26,7 @@ class Walk:
     def __init__(self, wanted: list | None, retain_graph: bool, create_graph: bool):
         self.retain_graph, self.create_graph = retain_graph, create_graph
         self.arrived: dict[Any, list] = {}        # target -> gradient so far of each output
-        self.owned: set[tuple] = set()            # edges whose gradient so far is a sum of our own, safe to add to in place
+        self.owned: set[tuple] = set()            # edges whose gradient so far is our own sum, safe to add to in place
         self.aliased: set[Any] = set()            # storages that several places may look at
         self.useful: dict[Any, bool] = {}
         self.wanted = None if wanted is None else [self._wanted_edge(i, t) for i, t in enumerate(wanted)]
@@ -46,7 +46,9 @@ class Walk:
     @staticmethod
     def _wanted_edge(position: int, tensor: Any) -> tuple:
         if not isinstance(tensor, TensorBase) or not settle(tensor)._requires_grad:
-            raise GradientError(f"grad: input {position} does not require a gradient; set requires_grad=True before computing with it.")
+            raise GradientError(
+                f"grad: input {position} does not require a gradient; set requires_grad=True before computing with it."
+            )
         return edge_of(tensor)
 
     # ---- gradients on their way
@@ -118,29 +120,44 @@ class Walk:
         if all(g is None for g in gradients):
             return [None] * len(node.edges)
         if node.backward is None:
-            raise GradientError(f"{node.name}: this graph was walked before and its saved values are gone. Pass retain_graph=True the first time.")
+            raise GradientError(
+                f"{node.name}: this graph was walked before and its saved values are gone. "
+                "Pass retain_graph=True the first time."
+            )
         results = node.backward(node, gradients)
         if len(results) != len(node.edges):
-            raise GradientError(f"{node.name}: its rule returned {len(results)} gradients for {len(node.edges)} inputs.")
+            raise GradientError(
+                f"{node.name}: its rule returned {len(results)} gradients for {len(node.edges)} inputs."
+            )
         if not self.retain_graph:
             node.release()
-        fitted = [None if edge is None or g is None else self._fit(node, i, edge, g) for i, (edge, g) in enumerate(zip(node.edges, results, strict=True))]
+        fitted = [
+            None if edge is None or g is None else self._fit(node, i, edge, g)
+            for i, (edge, g) in enumerate(zip(node.edges, results, strict=True))
+        ]
         self._note_aliases(gradients, fitted, node)
         return fitted
 
     def _fit(self, node: Node, position: int, edge: tuple, g: Any) -> Any:
         shape, dtype = meta_of(edge)
         if not isinstance(g, TensorBase):
-            raise GradientError(f"{node.name}: the gradient of input {position} must be a Tensor or None, found {type(g).__name__}.")
+            raise GradientError(
+                f"{node.name}: the gradient of input {position} must be a Tensor or None, found {type(g).__name__}."
+            )
         if g.shape != shape:
             if _broadcasts(node.primitive) and len(g.shape) >= len(shape):
                 g = self.unbroadcast(g, shape)
             if g.shape != shape:
-                raise GradientError(f"{node.name}: the gradient of input {position} has shape {g.shape}, expected {shape}.")
+                raise GradientError(
+                    f"{node.name}: the gradient of input {position} has shape {g.shape}, expected {shape}."
+                )
         return g if g.dtype == dtype else g.to(dtype)
 
     def _note_aliases(self, gradients: list, results: list, node: Node) -> None:
-        """Remember storages that more than one place may see: handed through, returned twice, or held by a user's Function."""
+        """Remember storages that more than one place may see.
+
+        They were handed through, returned twice, or are held by a user's Function.
+        """
         seen = {g._storage for g in gradients if g is not None}
         for g in results:
             if g is None:
@@ -164,18 +181,29 @@ class Walk:
         while stack:
             node, expanded = stack.pop()
             if expanded:
-                self.useful[node] = any(e is not None and (e in self.asked or self.useful.get(e[0], False)) for e in node.edges)
+                self.useful[node] = any(
+                    e is not None and (e in self.asked or self.useful.get(e[0], False)) for e in node.edges
+                )
             elif node not in self.useful:
                 self.useful[node] = False
                 stack.append((node, True))
-                stack.extend((e[0], False) for e in node.edges if e is not None and isinstance(e[0], Node) and e[0] not in self.useful)
+                stack.extend(
+                    (e[0], False)
+                    for e in node.edges
+                    if e is not None and isinstance(e[0], Node) and e[0] not in self.useful
+                )
 
     def collected(self, allow_unused: bool) -> tuple:
-        """Return the wanted gradients in order; None for an input that the outputs do not depend on, if that is allowed."""
+        """Return the wanted gradients in order.
+
+        None for an input that the outputs do not depend on, if that is allowed.
+        """
         found = tuple(self.captured.get(edge) for edge in self.wanted or ())
         for position, g in enumerate(found):
             if g is None and not allow_unused:
-                raise GradientError(f"grad: the outputs do not depend on input {position}; pass allow_unused=True to get None for it.")
+                raise GradientError(
+                    f"grad: the outputs do not depend on input {position}; pass allow_unused=True to get None for it."
+                )
         return found
 
 
@@ -185,7 +213,7 @@ def _broadcasts(primitive: Any) -> bool:
     return primitive.name in BROADCASTING or bool(primitive.mutates)
 
 
-# ---- hooks -----------------------------------------------------------------------------------------------------------------
+# ---- hooks -----------------------------------------------------------------------------------------------------------
 
 
 def run_hooks(hooks: dict, g: Any) -> Any:
@@ -194,7 +222,9 @@ def run_hooks(hooks: dict, g: Any) -> Any:
         replaced = hook(g)
         if replaced is not None and getattr(replaced, "shape", None) != g.shape:
             found = getattr(replaced, "shape", type(replaced).__name__)
-            raise GradientError(f"A gradient hook must return None or a tensor of the gradient's shape {g.shape}, found {found}.")
+            raise GradientError(
+                f"A gradient hook must return None or a tensor of the gradient's shape {g.shape}, found {found}."
+            )
         g = g if replaced is None else replaced
     return g
 
@@ -231,7 +261,10 @@ def register_post_accumulate_grad_hook(tensor: Any, hook: Callable) -> Removable
     """Call `hook(tensor)` as soon as the gradient of this leaf has been written."""
     _require(tensor, "register_post_accumulate_grad_hook")
     if tensor._node is not None:
-        raise GradientError("register_post_accumulate_grad_hook: expected a leaf tensor, found the result of an operation. Use register_hook.")
+        raise GradientError(
+            "register_post_accumulate_grad_hook: expected a leaf tensor, found the result of an operation. "
+            "Use register_hook."
+        )
     tensor._accumulated_hooks = {} if tensor._accumulated_hooks is None else tensor._accumulated_hooks
     return RemovableHandle(tensor._accumulated_hooks, hook)
 

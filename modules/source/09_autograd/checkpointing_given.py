@@ -1,8 +1,8 @@
-"""Activation checkpointing: save no values in a part of the network, compute them again when the backward pass needs them.
+"""Activation checkpointing: save no values in a part of the network, compute them again when backward needs them.
 
-The graph is recorded as usual, so hooks, `grad` and second derivatives work; only what nodes *save* is left out. The first node
-that asks for a saved value runs the part again and hands out everything. Source: Chen et al., "Training deep nets with sublinear
-memory cost", 2016; PyTorch's `use_reentrant=False` works like this.
+The graph is recorded as usual, so hooks, `grad` and second derivatives work; only what nodes *save* is left out. The
+first node that asks for a saved value runs the part again and hands out everything. Source: Chen et al., "Training deep
+nets with sublinear memory cost", 2016; PyTorch's `use_reentrant=False` works like this.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Frame:
             DEFAULT_GENERATOR.set_state(now)
         if len(self.values) != self.count:
             raise GradientError(
-                f"checkpoint: the function saved {self.count} values when it first ran and {len(self.values)} when it ran again; "
-                "it must do the same operations each time."
+                f"checkpoint: the function saved {self.count} values when it first ran and {len(self.values)} "
+                "when it ran again; it must do the same operations each time."
             )
 
 
@@ -68,8 +68,8 @@ class Promise:
 def checkpoint(function: Callable, *args: Any, use_reentrant: bool = False, **kwargs: Any) -> Any:
     """Return `function(*args, **kwargs)`, keeping none of its intermediate values for the backward pass.
 
-    The function runs a second time during backward, with the same random numbers from the default generator. It must do the
-    same operations again. use_reentrant: only False, PyTorch's recommendation, is supported.
+    The function runs a second time during backward, with the same random numbers from the default generator. It must do
+    the same operations again. use_reentrant: only False, PyTorch's recommendation, is supported.
     """
     if use_reentrant:
         raise GradientError("checkpoint: expected use_reentrant=False, the only way that is supported; found True.")

@@ -1,7 +1,7 @@
 """The graph that the backward pass walks: nodes, edges, and the values that gradient rules need.
 
-The graph hangs on the output tensors and is freed with them. An edge leads from a node to what made one of its inputs: a pair
-(target, index), the target being another Node, or the leaf tensor itself; None where no gradient is needed.
+The graph hangs on the output tensors and is freed with them. An edge leads from a node to what made one of its inputs:
+a pair (target, index), the target being another Node, or the leaf tensor itself; None where no gradient is needed.
 """
 
 from __future__ import annotations
@@ -10,21 +10,36 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from tinytorch.core.engine import NON_DIFFERENTIABLE, SERVICES, VJPS, GradientError, Primitive, Rule, TensorBase, mutated, wrap
+from tinytorch.core.engine import (
+    NON_DIFFERENTIABLE,
+    SERVICES,
+    VJPS,
+    GradientError,
+    Primitive,
+    Rule,
+    TensorBase,
+    mutated,
+    wrap,
+)
 from tinytorch.given.mutation import rule_of
 from tinytorch.given.storage import DETACHED
 
-FRAME: ContextVar[Any] = ContextVar("tinytorch_checkpoint_frame", default=None)     # see checkpointing: who keeps what nodes save
+# See checkpointing: who keeps what nodes save.
+FRAME: ContextVar[Any] = ContextVar("tinytorch_checkpoint_frame", default=None)
 
 
 class Node:
     """One recorded operation.
 
-    inputs, outputs: its tensors; only their edges, shapes and dtypes are kept. backward: `backward(node, gradients)` returns one
-    gradient (or None) for each input. saved: whatever backward needs. primitive, params: what was executed, if it was a primitive.
+    inputs, outputs: its tensors; only their edges, shapes and dtypes are kept. backward: `backward(node, gradients)`
+    returns one gradient (or None) for each input. saved: whatever backward needs. primitive, params: what was executed,
+    if it was a primitive.
     """
 
-    __slots__ = ("edges", "metas", "backward", "saved", "primitive", "params", "rule", "hooks", "retained", "label", "__weakref__")
+    __slots__ = (
+        "__weakref__", "backward", "edges", "hooks", "label", "metas",
+        "params", "primitive", "retained", "rule", "saved",
+    )
 
     def __init__(
         self, inputs: Any, outputs: Any, backward: Callable | None, saved: Any = (), primitive: Primitive | None = None,
@@ -77,17 +92,20 @@ def meta_of(edge: tuple) -> tuple:
     return target.metas[index] if isinstance(target, Node) else (target.shape, target.dtype)
 
 
-# ---- what a rule keeps -------------------------------------------------------------------------------------------------
+# ---- what a rule keeps -----------------------------------------------------------------------------------------------
 
 
 def keep(rule: Rule, primitive: Primitive, inputs: tuple, outputs: tuple) -> tuple:
     """Return the values that `rule` saves, each with the version of its storage.
 
     An output is kept as (array, storage, position): keeping the tensor would make a cycle node → output → node.
-    Of a primitive with any number of inputs (cat) the shapes are kept. In a checkpointed part a promise takes their place.
+    Of a primitive with any number of inputs (cat) the shapes are kept. In a checkpointed part a promise takes their
+    place.
     """
     frame = FRAME.get()
-    return _kept(rule, primitive, inputs, outputs) if frame is None else frame.saved(lambda: _kept(rule, primitive, inputs, outputs))
+    if frame is None:
+        return _kept(rule, primitive, inputs, outputs)
+    return frame.saved(lambda: _kept(rule, primitive, inputs, outputs))
 
 
 def _kept(rule: Rule, primitive: Primitive, inputs: tuple, outputs: tuple) -> tuple:
@@ -105,10 +123,10 @@ def _kept(rule: Rule, primitive: Primitive, inputs: tuple, outputs: tuple) -> tu
 
 
 class Saved:
-    """What a gradient rule sees: `saved.x` is the kept input, output or residual of that name, refused if overwritten since.
+    """What a gradient rule sees: `saved.x` is the kept input, output or residual of that name.
 
-    needs[i]: whether input i needs a gradient. shape(name), dtype(name): of an input that does. shapes: of all inputs of a
-    primitive with any number of them.
+    It is refused if overwritten since. needs[i]: whether input i needs a gradient. shape(name), dtype(name): of an
+    input that does. shapes: of all inputs of a primitive with any number of them.
     """
 
     def __init__(self, node: Node):
@@ -119,10 +137,13 @@ class Saved:
 
     def __getattr__(self, name: str) -> Any:
         node = self._node
-        for (kept_name, is_input, _), (value, version) in zip(node.rule.kept_by(node.primitive), node.saved, strict=True):
+        kept = node.rule.kept_by(node.primitive)
+        for (kept_name, is_input, _), (value, version) in zip(kept, node.saved, strict=True):
             if kept_name == name:
                 return self._input(name, value, version) if is_input else self._output(name, value, version)
-        raise GradientError(f"The rule of {node.name} reads saved.{name}, but saves only {node.rule.saves}. Add it to `saves`.")
+        raise GradientError(
+            f"The rule of {node.name} reads saved.{name}, but saves only {node.rule.saves}. Add it to `saves`."
+        )
 
     def _input(self, name: str, value: Any, version: int) -> Any:
         if isinstance(value, TensorBase):
@@ -140,14 +161,17 @@ class Saved:
     def _check(self, name: str, storage: Any, version: int) -> None:
         if storage.version != version:
             raise GradientError(
-                f"{self._node.name}: the value {name!r} is needed for its gradient but was overwritten in place afterwards "
-                f"(saved at version {version}, now {storage.version}). Clone it before, or avoid the in-place operation."
+                f"{self._node.name}: the value {name!r} is needed for its gradient but was overwritten in place "
+                f"afterwards (saved at version {version}, now {storage.version}). Clone it before, or avoid the "
+                "in-place operation."
             )
 
     def _edge(self, name: str) -> tuple:
         edge = self._node.edges[self._node.primitive.inputs.index(name)]
         if edge is None:
-            raise GradientError(f"{self._node.name}: shape and dtype of {name!r} are known only if it needs a gradient.")
+            raise GradientError(
+                f"{self._node.name}: shape and dtype of {name!r} are known only if it needs a gradient."
+            )
         return edge
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -164,7 +188,7 @@ class Saved:
         return self._node.saved
 
 
-# ---- which rule ---------------------------------------------------------------------------------------------------------
+# ---- which rule ------------------------------------------------------------------------------------------------------
 
 
 def find_rule(primitive: Primitive) -> Rule | None:
@@ -178,7 +202,8 @@ def find_rule(primitive: Primitive) -> Rule | None:
         VJPS[primitive.name] = rule = Rule(joint=_through_decomposition(primitive), saves=primitive.inputs)
         return rule
     raise GradientError(
-        f"{primitive.name} has no gradient rule: add a row to VJPS, or its name to NON_DIFFERENTIABLE, or detach() its inputs."
+        f"{primitive.name} has no gradient rule: add a row to VJPS, or its name to NON_DIFFERENTIABLE, "
+        "or detach() its inputs."
     )
 
 
@@ -189,12 +214,14 @@ def _through_decomposition(primitive: Primitive) -> Callable:
         recording = SERVICES["is_grad_enabled"]()
         inputs = [getattr(saved, name) for name in primitive.inputs]
         with SERVICES["enable_grad"]():
-            own = [x.view(x.shape) if need else x for x, need in zip(inputs, saved.needs, strict=True)]    # x given twice stays two
+            # Views, so that x given twice stays two.
+            own = [x.view(x.shape) if need else x for x, need in zip(inputs, saved.needs, strict=True)]
             out = primitive.decompose(*own, **params)
             wanted = [x for x, need in zip(own, saved.needs, strict=True) if need]
             outs, gs = (list(out), list(g)) if isinstance(out, tuple) else ([out], [g])
             pairs = [(o, h) for o, h in zip(outs, gs, strict=True) if h is not None and o.requires_grad]
-            found = iter(SERVICES["grad"]([o for o, _ in pairs], wanted, [h for _, h in pairs], create_graph=recording, allow_unused=True))
+            outs, gs = [o for o, _ in pairs], [h for _, h in pairs]
+            found = iter(SERVICES["grad"](outs, wanted, gs, create_graph=recording, allow_unused=True))
         return [next(found) if need else None for need in saved.needs]
 
     return joint
@@ -213,12 +240,14 @@ def apply_rule(node: Node, gradients: list) -> Any:
             results.append(None)
             continue
         if position >= len(rule.per_input) or rule.per_input[position] is None:
-            raise GradientError(f"{node.name} has no gradient with respect to its input {position}: detach() it, or add a rule.")
+            raise GradientError(
+                f"{node.name} has no gradient with respect to its input {position}: detach() it, or add a rule."
+            )
         results.append(rule.per_input[position](g, saved, **node.params))
     return results
 
 
-# ---- in place ------------------------------------------------------------------------------------------------------------
+# ---- in place --------------------------------------------------------------------------------------------------------
 
 
 def check_history(tensor: Any, primitive: Primitive, inputs: tuple = (), params: dict | None = None) -> None:
@@ -233,13 +262,17 @@ def check_history(tensor: Any, primitive: Primitive, inputs: tuple = (), params:
         if region.__array_interface__ == value.__array_interface__ and inputs[1]._epoch == tensor._storage.epoch:
             return
     raise GradientError(
-        f"{primitive.name}: a tensor of shape {tensor.shape} shares memory with one that was changed in place in a recorded operation, "
-        "so its own history no longer holds. Take the view again after the change, or clone() before it."
+        f"{primitive.name}: a tensor of shape {tensor.shape} shares memory with one that was changed in place in a "
+        "recorded operation, so its own history no longer holds. Take the view again after the change, or clone() "
+        "before it."
     )
 
 
 def inputs_before_mutation(primitive: Primitive, inputs: tuple, params: dict) -> tuple:
-    """Check that an in-place operation may be recorded; return its inputs with the old values that its rule saves copied."""
+    """Check that an in-place operation may be recorded.
+
+    Return its inputs, with the old values that its rule saves copied.
+    """
     targets = list(mutated(primitive, inputs))
     tensors = [x for x in inputs if isinstance(x, TensorBase)]
     for target in targets:
@@ -272,20 +305,26 @@ def _refuse_leaf(target: Any, primitive: Primitive) -> None:
         node = root if isinstance(root, Node) else None
     if node is None and root._storage is target._storage:
         raise GradientError(
-            f"{primitive.name}: a leaf tensor that requires a gradient (or a view of one) cannot be changed in place while operations "
-            "are recorded. Use `with tinytorch.no_grad():`, or change a clone()."
+            f"{primitive.name}: a leaf tensor that requires a gradient (or a view of one) cannot be changed in place "
+            "while operations are recorded. Use `with tinytorch.no_grad():`, or change a clone()."
         )
 
 
 def mark_changed(outputs: tuple) -> None:
-    """After a recorded in-place operation: its targets own the new history, every other view of the memory is out of date."""
+    """After a recorded in-place operation: its targets own the new history.
+
+    Every other view of the memory is out of date.
+    """
     for target in outputs:
         target._storage.epoch += 1
         target._epoch = target._storage.epoch
 
 
 def saved_bytes(*tensors: Any) -> int:
-    """Return how many bytes the graph behind `tensors` keeps for the backward pass; memory shared by several nodes counts once."""
+    """Return how many bytes the graph behind `tensors` keeps for the backward pass.
+
+    Memory shared by several nodes counts once.
+    """
     seen: dict[int, int] = {}
     visited: set[int] = set()
     stack = [t._node for t in tensors if t._node is not None]

@@ -1,4 +1,7 @@
-"""Gradient rules of the activations of module 03. Where the output says it all, the output is kept: the next operation keeps it too."""
+"""Gradient rules of the activations of module 03.
+
+Where the output says it all, the output is kept: the next operation keeps it too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Gradient rules of the remaining tensor operations. At ties max, min and the like share the gradient evenly, unless an index was chosen."""
+"""Gradient rules of the remaining tensor operations.
+
+At ties max, min and the like share the gradient evenly, unless an index was chosen.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,8 @@ def _pow_base(g: Any, saved: Any) -> Any:
     """d(a**b)/da = b·a**(b-1), and 0 for b = 0 whatever a is."""
     if not hasattr(saved.b, "_array"):
         return g * 0.0 if saved.b == 0 else g * saved.b * saved.a ** (saved.b - 1)
-    return _call("where", saved.b == 0, g * 0.0, g * saved.b * saved.a ** _call("where", saved.b == 0, saved.b, saved.b - 1))
+    flat = saved.b == 0
+    return _call("where", flat, g * 0.0, g * saved.b * saved.a ** _call("where", flat, saved.b, saved.b - 1))
 
 
 def _pow_exponent(g: Any, saved: Any) -> Any:
@@ -54,7 +58,9 @@ def _pow_exponent(g: Any, saved: Any) -> Any:
 
 def _larger(a: Any, b: Any) -> Any:
     """1 where a > b, a half at ties, 0 elsewhere."""
-    return ((a > b).to(a.dtype) + (a >= b).to(a.dtype)) * 0.5 if hasattr(a, "_array") else ((b < a).to(b.dtype) + (b <= a).to(b.dtype)) * 0.5
+    if hasattr(a, "_array"):
+        return ((a > b).to(a.dtype) + (a >= b).to(a.dtype)) * 0.5
+    return ((b < a).to(b.dtype) + (b <= a).to(b.dtype)) * 0.5
 
 
 def _clamp(g: Any, saved: Any, *, min: Any, max: Any) -> Any:
@@ -70,7 +76,12 @@ VJPS["cos"] = Rule(lambda g, s: -g * s.a.sin(), saves=("a",))
 VJPS["maximum"] = Rule(lambda g, s: g * _larger(s.a, s.b), lambda g, s: g * _larger(s.b, s.a), saves=("a", "b"))
 VJPS["minimum"] = Rule(lambda g, s: g * _larger(s.b, s.a), lambda g, s: g * _larger(s.a, s.b), saves=("a", "b"))
 VJPS["clamp"] = Rule(_clamp, saves=("a",))
-VJPS["where"] = Rule(None, lambda g, s: _call("where", s.condition, g, 0.0), lambda g, s: _call("where", s.condition, 0.0, g), saves=("condition",))
+VJPS["where"] = Rule(
+    None,
+    lambda g, s: _call("where", s.condition, g, 0.0),
+    lambda g, s: _call("where", s.condition, 0.0, g),
+    saves=("condition",),
+)
 VJPS["cast"] = Rule(lambda g, s, dtype: g)
 VJPS["copy"] = Rule(lambda g, s: g)
 
@@ -88,7 +99,8 @@ def _picked_vjp(gs: tuple, saved: Any, *, dim: int, keepdim: bool) -> Any:
     if gs[0] is None:
         return None
     shape = saved.shape("a")
-    return _call("put_along", restore_axes(gs[0], shape, dim), restore_axes(saved.indices, shape, dim), dim=dim, size=shape[dim])
+    g, indices = restore_axes(gs[0], shape, dim), restore_axes(saved.indices, shape, dim)
+    return _call("put_along", g, indices, dim=dim, size=shape[dim])
 
 
 VJPS["amax"] = VJPS["amin"] = Rule(_extreme_vjp, saves=("a", "out"))
@@ -119,6 +131,8 @@ VJPS["getitem"] = Rule(lambda g, s, index: _call("getitem_grad", g, index=index,
 VJPS["getitem_grad"] = Rule(lambda g, s, index, shape: _call("getitem", g, index=index))
 VJPS["setitem_"] = Rule(_setitem_target, lambda g, s, index: _call("getitem", g, index=index))
 VJPS["copy_"] = Rule(lambda g, s: None, lambda g, s: g)
-VJPS["take_along"] = Rule(lambda g, s, dim: _call("put_along", g, s.indices, dim=dim, size=s.shape("a")[dim]), saves=("indices",))
+VJPS["take_along"] = Rule(
+    lambda g, s, dim: _call("put_along", g, s.indices, dim=dim, size=s.shape("a")[dim]), saves=("indices",)
+)
 VJPS["put_along"] = Rule(lambda g, s, dim, size: _call("take_along", g, s.indices, dim=dim), saves=("indices",))
 VJPS["cat"] = Rule(joint=_cat)
