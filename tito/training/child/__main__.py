@@ -22,6 +22,8 @@ def main(folder: Path) -> int:
         run(read_job(folder), folder, report, stop)
     except Stopped:
         report("stopped", step=0, steps=0)
+    except KeyboardInterrupt:  # the second one: the user does not want to wait for the end of the step
+        return 130
     except Exception as problem:
         report("error", error=_sentence(problem), detail=traceback.format_exc())
         return 1
