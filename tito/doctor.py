@@ -18,6 +18,7 @@ from tito.course.model import Course
 from tito.datasets import MODULE, available, find_datasets
 from tito.errors import TitoError
 from tito.export import export_check, exported_modules
+from tito.files import explain_os_error
 from tito.project import Project
 
 DISTRIBUTION = "tinytorch"
@@ -114,7 +115,9 @@ def _package(project: Project, course: Course) -> Finding:
         names = exported_modules(project)
         different = export_check(project, course, course.ordered(names)) if names else []
     except TitoError as problem:
-        return Finding("package", Grade.WARN, str(problem), "run `tito module export --all`")
+        return Finding("package", Grade.WARN, str(problem))
+    except OSError as problem:
+        return Finding("package", Grade.FAIL, f"expected to read it, {explain_os_error(problem)}")
     if not names:
         return Finding(
             "package",
@@ -131,7 +134,12 @@ def _package(project: Project, course: Course) -> Finding:
 
 
 def _data(project: Project) -> Iterator[Finding]:
-    if not available(project):
+    try:
+        known = available(project)
+    except OSError as problem:
+        yield Finding("data sets", Grade.FAIL, f"expected to read the package, {explain_os_error(problem)}")
+        return
+    if not known:
         yield Finding("data sets", Grade.OK, f"known as soon as module {MODULE} is exported")
         return
     try:

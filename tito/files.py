@@ -18,8 +18,8 @@ def sha256(data: bytes) -> str:
 
 
 def unix_newlines(data: bytes) -> bytes:
-    """`data` with Windows line ends turned into `\\n` and a UTF-8 byte order mark removed."""
-    return data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    """`data` with other line ends that Python knows turned into `\\n` and a UTF-8 byte order mark removed."""
+    return data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def decode_source(data: bytes, name: str) -> str:
@@ -62,15 +62,23 @@ def atomic_write(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
                 os.unlink(temporary)
 
 
+def _existing(name: str | bytes | int) -> str:
+    """The file, or the nearest folder above it that is there: what can be given other permissions."""
+    path = Path(os.fsdecode(name)) if isinstance(name, str | bytes) else Path(str(name))
+    return str(next((place for place in (path, *path.parents) if os.path.lexists(place)), path))
+
+
 def explain_os_error(error: OSError) -> str:
     """The second half of a sentence about a failed file operation: what was found and what to do next."""
-    where = f" at {error.filename}" if error.filename else ""
+    where = f" at {_existing(error.filename)}" if error.filename else ""
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"found no permission{where}: make it writable (chmod u+w) and try again"
+        return f"found no permission{where}: make it readable and writable (chmod -R u+rwX) and try again"
     if error.errno == errno.EROFS:
         return f"found a read-only file system{where}: use a folder that can be written"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "found the disk full: free some space and try again"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        return f"found something else{where} ({error.strerror}): move it away and try again"
     return f"found {error.strerror or error}{where}: nothing was changed, try again"
 
 

@@ -25,7 +25,7 @@ class ExportState(Enum):
     EXPORTED = "exported"
     CHANGED = "changed since its export"
     NOT_EXPORTED = "not exported"
-    NO_SOURCE = "its source is missing"
+    NO_SOURCE = "source missing or unreadable"
 
 
 @dataclass(frozen=True)

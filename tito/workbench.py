@@ -21,7 +21,7 @@ from pathlib import Path
 from tito import __version__
 from tito.course.model import Course, Module, load_course
 from tito.course.sources import ModuleSources, hash_named, read_dev, read_given
-from tito.errors import ProjectError, WorkbenchError
+from tito.errors import ExportError, ProjectError, WorkbenchError
 from tito.files import explain_os_error, locked
 from tito.project import Project, find_project
 
@@ -59,7 +59,7 @@ def package_before(project: Project, module: Module, course: Course | None = Non
     sources[module.name] = ModuleSources(module, b"", *read_given(project, module))
     folder = project.packages_dir / f"{module.name}-{_key(project, sources)[:20]}"
     try:
-        if not (folder / READY).is_file():
+        if not _is_fit(folder):
             _compose_into(folder, project, course, before, module, sources)
         with contextlib.suppress(OSError):  # where nothing can be written nothing is pruned either
             os.utime(folder / READY)
@@ -69,6 +69,20 @@ def package_before(project: Project, module: Module, course: Course | None = Non
             f"{explain_os_error(error)}"
         ) from error
     return folder
+
+
+def _is_fit(folder: Path) -> bool:
+    """The package is there, whole, and as it was composed; one that is not is moved out of the way."""
+    from tito.export.manifest import edited_files, missing_files
+
+    if not (folder / READY).is_file():
+        return False
+    package = folder / PACKAGE
+    with contextlib.suppress(ExportError):  # a damaged manifest
+        if not edited_files(package) and not missing_files(package):
+            return True
+    folder.rename(folder.with_name(f".damaged-{folder.name}-{time.time_ns()}"))
+    return False
 
 
 def modules_on_bench(project: Project, course: Course, module: Module) -> tuple[Module, ...]:

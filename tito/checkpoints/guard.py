@@ -15,7 +15,7 @@ from pathlib import Path
 from tito.course.model import Checkpoint, Course, Module
 from tito.course.sources import read_sources
 from tito.errors import SourceError, TitoError
-from tito.export.manifest import Manifest, edited_files, read_manifest
+from tito.export.manifest import Manifest, edited_files, missing_files, read_manifest
 from tito.files import explain_os_error
 from tito.project import Project
 
@@ -61,7 +61,7 @@ def check_export(project: Project, course: Course, checkpoint: Checkpoint) -> No
         )
     for module in required_modules(course, checkpoint):
         _check_source(project, manifest, module)
-    missing = [name for name in manifest.files if not (project.package_dir / name).is_file()]
+    missing = missing_files(project.package_dir)
     if different := missing or edited_files(project.package_dir):
         how = "missing" if missing else "changed by hand"
         raise StaleExportError(
@@ -108,24 +108,38 @@ class ImportGuard:
             self._seen[name] = origin
 
 
-def refresh_bytecode(project: Project) -> None:
+def refresh_bytecode(project: Project, *, anew: bool = False) -> None:
     """Make sure that Python compiles what stands in the package's files now.
 
     By default Python trusts a .pyc whose source has the same size and the same time stamp in whole seconds, so a
-    one-character edit exported within a second would go unseen. Bytecode checked by hash is not fooled.
+    one-character edit exported within a second would go unseen. Bytecode checked by hash is not fooled. `anew` also
+    compiles where such bytecode lies already: whoever wrote it may have compiled something else.
     """
     manifest = read_manifest(project.package_dir)
     for name in manifest.files if manifest else ():
         path = project.package_dir / name
-        if path.suffix == ".py" and not _hash_checked(Path(importlib.util.cache_from_source(str(path)))):
-            try:
-                py_compile.compile(
-                    str(path), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH
-                )
-            except OSError as problem:
-                raise StaleExportError(
-                    f"expected to write bytecode for {project.relative(path)}, {explain_os_error(problem)}"
-                ) from problem
+        if path.suffix == ".py" and (anew or not _hash_checked(Path(importlib.util.cache_from_source(str(path))))):
+            _compile(project, path)
+
+
+def _compile(project: Project, path: Path) -> None:
+    mode = py_compile.PycInvalidationMode.CHECKED_HASH
+    try:
+        py_compile.compile(str(path), doraise=True, invalidation_mode=mode)
+    except FileExistsError as problem:
+        raise StaleExportError(
+            f"expected a plain file or nothing for the bytecode of {project.relative(path)}, found something else: "
+            "delete the folder __pycache__ beside it"
+        ) from problem
+    except OSError as problem:
+        raise StaleExportError(
+            f"expected to write bytecode for {project.relative(path)}, {explain_os_error(problem)}"
+        ) from problem
+    except py_compile.PyCompileError as problem:
+        raise StaleExportError(
+            f"expected Python in {project.relative(path)}, found a syntax error ({problem.exc_value}): "
+            "run `tito module export --all`"
+        ) from problem
 
 
 def _hash_checked(cached: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import tempfile
 from datetime import UTC, datetime
@@ -10,7 +12,7 @@ from pathlib import Path
 from tito.checkpoints import guard
 from tito.checkpoints.results import Outcome, judge
 from tito.course.model import Checkpoint, Course
-from tito.errors import ProjectError
+from tito.errors import ExportError, ProjectError
 from tito.progress import CheckpointRecord, editing
 from tito.project import Project
 from tito.run.child import run_python
@@ -29,6 +31,7 @@ def run_checkpoint(
     if not file.is_file():
         raise ProjectError(f"expected {project.relative(file)}, found no such file: restore it and try again")
     sources = guard.source_hashes(project, guard.required_modules(course, checkpoint))
+    _forget_old_bytecode(project)
     with tempfile.TemporaryDirectory(prefix="tito-checkpoint-") as folder:
         target = Path(folder) / "results.jsonl"
         child = run_python(
@@ -48,6 +51,13 @@ def run_checkpoint(
     if record:
         record_outcome(project, outcome)
     return outcome
+
+
+@functools.cache
+def _forget_old_bytecode(project: Project) -> None:
+    """Compile the package once in this process; that runs none of it. The child says what is wrong with the export."""
+    with contextlib.suppress(guard.StaleExportError, ExportError):
+        guard.refresh_bytecode(project, anew=True)
 
 
 def pytest_arguments(project: Project, file: Path, target: Path) -> list[str]:

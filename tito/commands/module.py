@@ -135,10 +135,11 @@ def render_tests(report: TestReport, with_traceback: bool = False) -> None:
         f"{len(report.failures)} of {total} tests failed" if report.failures else "its tests did not run to the end"
     )
     say(("✗ ", "bold red"), f"{report.module}: {failed}")
-    if report.problem:
+    if report.problem and all(outcome.message != report.problem for outcome in report.failures):
         say(f"  {report.problem}")
     for outcome in report.failures:
-        kind = "" if outcome.exception == "AssertionError" else f"{outcome.exception}: "
+        told = outcome.exception == "AssertionError" or outcome.message == report.problem
+        kind = "" if told else f"{outcome.exception}: "
         say("  ", (outcome.name, "bold"), (f"  {outcome.where}", "dim"))
         for line in (kind + outcome.message).splitlines():
             say(f"    {line}")

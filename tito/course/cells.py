@@ -96,15 +96,22 @@ def parse_python(text: str, name: str) -> ast.Module:
     """`text` parsed; raises SourceError with file, line and the line's text."""
     try:
         return ast.parse(text, filename=name)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: nested too deeply
-        number = getattr(error, "lineno", None) or 1
-        lines = text.splitlines()
-        shown = lines[number - 1].strip() if number <= len(lines) else ""
-        reason = getattr(error, "msg", None) or str(error) or "nested too deeply"
+    except SyntaxError as error:
+        number, reason = error.lineno or 1, error.msg
+        problem: Exception = error
+    except ValueError as error:  # a NUL
+        number, reason = text[: text.find("\0")].count("\n") + 1, str(error)
+        problem = error
+    except (RecursionError, MemoryError) as error:
         raise SourceError(
-            f"{name}, line {number}: expected Python, found a syntax error ({reason}) in `{shown}`: "
-            "mend that line and try again"
+            f"{name}: expected Python, found an expression nested too deeply to be read: shorten it and try again"
         ) from error
+    lines = text.splitlines()
+    shown = lines[number - 1].strip()[:200] if number <= len(lines) else ""
+    raise SourceError(
+        f"{name}, line {number}: expected Python, found a syntax error ({reason}) in `{shown}`: "
+        "mend that line and try again"
+    ) from problem
 
 
 def parse_cells(text: str, name: str) -> tuple[Cell, ...]:
@@ -113,6 +120,8 @@ def parse_cells(text: str, name: str) -> tuple[Cell, ...]:
     Raises SourceError, naming `name` and the line, for Python or nbgrader metadata that cannot be read.
     """
     parse_python(text, name)
+    if not text.strip():
+        raise SourceError(f"{name}: expected cells, found an empty file: restore it (for example with git)")
     notebook_cells = _read_notebook(text, name)
     lines = text.splitlines()
     spans = _spans(lines)
@@ -174,6 +183,15 @@ def _spans(lines: list[str]) -> list[tuple[int, int]]:
     return [(-1, first), *spans] if head else spans
 
 
+def _check_metadata(nbgrader: dict[str, Any], place: str) -> None:
+    """A grade_id is text, points a number that is not negative."""
+    grade_id, points = nbgrader.get("grade_id", ""), nbgrader.get("points", 0)
+    if not isinstance(grade_id, str):
+        raise SourceError(f"{place}: expected a grade_id in quotation marks, found {grade_id!r}: restore the line")
+    if isinstance(points, bool) or not isinstance(points, int | float) or not points >= 0:
+        raise SourceError(f"{place}: expected points as a number from 0 up, found {points!r}: restore the line")
+
+
 def _cell(raw: Any, lines: list[str], span: tuple[int, int], name: str) -> Cell:
     start, end = span
     if "incorrectly_encoded_metadata" in raw.metadata:
@@ -183,7 +201,11 @@ def _cell(raw: Any, lines: list[str], span: tuple[int, int], name: str) -> Cell:
         )
     nbgrader = raw.metadata.get("nbgrader", {})
     if not isinstance(nbgrader, dict):
-        raise SourceError(f"{name}, line {start + 1}: expected nbgrader metadata as a JSON object, found {nbgrader!r}")
+        raise SourceError(
+            f"{name}, line {start + 1}: expected nbgrader metadata as a JSON object, found {nbgrader!r}: "
+            "restore the line"
+        )
+    _check_metadata(nbgrader, f"{name}, line {start + 1}")
     if raw.cell_type != "code":
         quoted = str(raw.metadata.get("cell_marker", "")).endswith(('"""', "'''"))
         return Cell(raw.cell_type, raw.source, start + (3 if quoted else 2), dict(nbgrader), quoted)

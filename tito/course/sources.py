@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -56,7 +57,9 @@ def read_sources(project: Project, module: Module) -> ModuleSources:
 def read_dev(project: Project, module: Module) -> bytes:
     """The bytes of the taught file, with `\\n` line ends."""
     path = module.dev_file(project)
-    if not path.is_file():
+    with _explained(path):
+        there = path.is_file()
+    if not there:
         raise SourceError(
             f"expected the source of {module.name} at {module.dev_path}, found no such file: "
             "restore it (for example with git) and try again"
@@ -67,10 +70,12 @@ def read_dev(project: Project, module: Module) -> bytes:
 def read_given(project: Project, module: Module) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """The module's given files and its assets, each file name -> bytes."""
     folder = module.folder(project)
-    given = {path.name: unix_newlines(_read(path)) for path in sorted(folder.glob(f"*{GIVEN_SUFFIX}"))}
-    assets_dir = folder / "assets"
+    with _explained(folder):
+        given = {path.name: unix_newlines(_read(path)) for path in sorted(folder.glob(f"*{GIVEN_SUFFIX}"))}
+        assets_dir = folder / "assets"
+        paths = sorted(assets_dir.iterdir()) if assets_dir.is_dir() else []
     assets: dict[str, bytes] = {}
-    for path in sorted(assets_dir.iterdir()) if assets_dir.is_dir() else ():
+    for path in paths:
         if path.name.startswith((".", "__")):
             continue
         if not path.is_file():
@@ -81,8 +86,14 @@ def read_given(project: Project, module: Module) -> tuple[dict[str, bytes], dict
     return given, assets
 
 
-def _read(path: Path) -> bytes:
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        return path.read_bytes()
+        yield
     except OSError as error:
         raise SourceError(f"expected to read {path}, {explain_os_error(error)}") from error
+
+
+def _read(path: Path) -> bytes:
+    with _explained(path):
+        return path.read_bytes()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,7 +63,9 @@ def export(
         sources = {module.name: read_sources(project, module) for module in chosen}
         if tested:
             sources[tested.module.name] = tested
-        return _install(project, compose(course, chosen, sources), project.package_dir, overwrite_edits)
+        files = compose(course, chosen, sources)
+        with _undone(project.package_dir):
+            return _install(project, files, project.package_dir, overwrite_edits)
 
 
 def export_check(project: Project, course: Course, modules: Iterable[Module] | None = None) -> list[str]:
@@ -113,17 +116,32 @@ def recover(project: Project) -> None:
 def undone_by_interrupt(project: Project) -> Iterator[None]:
     """Ctrl-C within the block puts the package back as it is now."""
     package = project.package_dir
+    with _undone(package, lambda: exporting(project, package)):
+        yield
+
+
+@contextlib.contextmanager
+def _undone(package: Path, lock: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext) -> Iterator[None]:
     before = {path: (package / path).read_bytes() for path in package_files(package)} if package.is_dir() else None
     try:
         yield
     except KeyboardInterrupt:
-        with exporting(project, package), swap.staging_folder(package) as staging:
-            if before is None:
-                package.rename(staging / "old-and-gone")
-            else:
-                swap.stage(staging / "tinytorch", package, before, set())
-                swap.swap(package, staging / "tinytorch")
+        with swap.uninterrupted(), lock():
+            _put_back(package, before)
         raise
+
+
+def _put_back(package: Path, before: Mapping[str, bytes] | None) -> None:
+    """The package as it was, if it is another now; no package, if there was none."""
+    same = before is not None and set(package_files(package)) == set(before)
+    if before is not None and same and all(_has_content(package / path, data) for path, data in before.items()):
+        return
+    with swap.staging_folder(package) as staging:
+        if before is not None:
+            swap.stage(staging / "tinytorch", package, before, set())
+            swap.swap(package, staging / "tinytorch")
+        elif package.exists():
+            package.rename(staging / "unwanted")
 
 
 def _install(project: Project, files: Mapping[str, bytes], package: Path, overwrite_edits: bool) -> Installed:
@@ -154,13 +172,16 @@ def _replace(package: Path, files: Mapping[str, bytes], unchanged: set[str], edi
         check_import(staged)
         if newly := sorted(set(edited_files(package)) - set(edited)):  # edited while the new one was being made
             raise _edited_error(newly)
-        swap.swap(package, staged)
+        with swap.uninterrupted():
+            swap.swap(package, staged)
 
 
 def check_import(staged: Path) -> None:
     """Import the package in a child, warnings as errors. Raises InstallError with the child's last line."""
+    elsewhere = staged.with_name("empty")  # what a module deletes by a relative path is nothing
+    elsewhere.mkdir()
     result = run_python(
-        ["-B", "-c", IMPORT_SCRIPT, str(staged.parent)], cwd=staged.parent, timeout=120.0, warnings_as_errors=True
+        ["-B", "-c", IMPORT_SCRIPT, str(staged.parent)], cwd=elsewhere, timeout=120.0, warnings_as_errors=True
     )
     if result.timed_out:
         raise InstallError(
@@ -191,6 +212,8 @@ def _keep_aside(project: Project, package: Path, edited: list[str]) -> Path:
     """Copy hand-edited files to .tito/kept/<time>/."""
     folder = project.state_dir / "kept" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     for path in edited:
+        if (package / path).is_dir() and not (package / path).is_symlink():
+            continue  # a folder where a file was exported: what is in it is in the list too
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(package / path, folder / path, follow_symlinks=False)
     return folder

@@ -64,7 +64,7 @@ def read_manifest(package_dir: Path) -> Manifest | None:
         if outside := [name for name in files if name.startswith("/") or ".." in name.split("/")]:
             raise ValueError(f"a file outside the package, {outside[0]!r}")
         return Manifest(str(data["version"]), modules, files)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ExportError(
@@ -85,6 +85,14 @@ def edited_files(package_dir: Path) -> list[str]:
     edited = {name for name, state in differences(package_dir, known).items() if state == "edited"}
     added = {name for name in package_files(package_dir) if name not in known and name != MANIFEST}
     return sorted(edited | added)
+
+
+def missing_files(package_dir: Path) -> list[str]:
+    """Files that the manifest names and that are not there, the manifest itself included (sorted)."""
+    manifest = read_manifest(package_dir)
+    if manifest is None:
+        return [MANIFEST]
+    return sorted(name for name in manifest.files if not (package_dir / name).is_file())
 
 
 def package_files(package_dir: Path) -> list[str]:

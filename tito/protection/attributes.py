@@ -28,8 +28,8 @@ def enable(project: Project, state: State) -> str:
         return ".gitattributes already has our lines."
     before = read_text(path)
     text, piece = textblock.append(before or "", LINES)
+    state.remember("attributes", Edit(str(path), inserted=piece, created=before is None))
     write_text(path, text)
-    state.edits["attributes"] = Edit(str(path), inserted=piece, created=before is None)
     return ".gitattributes was created." if before is None else "Our lines were added to your .gitattributes."
 
 

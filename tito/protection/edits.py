@@ -33,10 +33,21 @@ class Edit:
 
 @dataclass
 class State:
-    """Everything that `protect enable` did; the keys are "hook", "attributes" and "settings"."""
+    """Everything that `protect enable` did; the keys are "hook", "attributes" and "settings". It is kept in `file`."""
 
+    file: Path
     enabled: bool = False
     edits: dict[str, Edit] = field(default_factory=dict)
+
+    def remember(self, name: str, edit: Edit) -> None:
+        """Keep an edit on disk before it is made: then it can be undone even if the process is killed half-way."""
+        self.edits[name] = edit
+        self.save()
+
+    def save(self) -> None:
+        """Write the state. Raises ProjectError when that cannot be done."""
+        edits = {name: asdict(edit) for name, edit in self.edits.items()}
+        atomic_write(self.file, json.dumps({"enabled": self.enabled, "edits": edits}, indent=2) + "\n")
 
 
 def state_file(project: Project) -> Path:
@@ -49,14 +60,24 @@ def load_state(project: Project) -> State:
     path = state_file(project)
     try:
         data = json.loads(path.read_bytes())
-        return State(data["enabled"], {name: Edit(**edit) for name, edit in data["edits"].items()})
+        return State(
+            path, bool(data["enabled"]), {name: _checked(Edit(**edit)) for name, edit in data["edits"].items()}
+        )
     except FileNotFoundError:
-        return State()
+        return State(path)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise ProjectError(
             f"expected {project.relative(path)} as tito wrote it, found it damaged ({problem}): "
             "delete it, then run `tito system protect enable` again"
         ) from problem
+
+
+def _checked(edit: Edit) -> Edit:
+    """The edit, if its values are of the kind that tito writes."""
+    texts = [edit.path, edit.inserted, edit.aside, *edit.created_folders]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(edit.created, bool):
+        raise TypeError(f"an edit that cannot be {str(edit)[:100]}")
+    return edit
 
 
 @contextlib.contextmanager
@@ -67,7 +88,7 @@ def editing_state(project: Project) -> Iterator[State]:
         try:
             yield state
         finally:
-            atomic_write(state_file(project), json.dumps(asdict(state), indent=2) + "\n")
+            state.save()
 
 
 def read_text(path: Path) -> str | None:
@@ -80,14 +101,17 @@ def read_text(path: Path) -> str | None:
         raise ProjectError(f"expected to read {path}, {explain_os_error(problem)}") from problem
 
 
-def write_text(path: Path, text: str, *, mode: int | None = None) -> list[str]:
-    """Write the file, keeping its permissions. Returns the folders that had to be created, innermost first."""
-    missing = [folder for folder in path.parents if not folder.exists()]
+def missing_folders(path: Path) -> list[str]:
+    """The folders that have to be created for the file, innermost first."""
+    return [str(folder) for folder in path.parents if not folder.exists()]
+
+
+def write_text(path: Path, text: str, *, mode: int | None = None) -> None:
+    """Write the file, keeping its permissions."""
     if mode is None:
         mode = path.stat().st_mode & 0o7777 if path.exists() else 0o644
     target = path.resolve() if path.is_symlink() else path  # a linked file stays linked
     atomic_write(target, text.encode("utf-8", errors="surrogateescape"), mode=mode)
-    return [str(folder) for folder in missing]
 
 
 def delete(edit: Edit) -> None:

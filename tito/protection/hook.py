@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tito.project import Project
 from tito.protection import git, textblock
-from tito.protection.edits import Edit, State, delete, read_text, write_text
+from tito.protection.edits import Edit, State, delete, missing_folders, read_text, write_text
 
 SHELL = re.compile(r"#!\s*(/usr)?/bin/(env\s+(-\S+\s+)*)?(sh|bash|dash|zsh|ksh)\b")
 ASIDE = "pre-commit.before-tinytorch"
@@ -48,18 +48,19 @@ def enable(project: Project, state: State) -> str:
     name = project.relative(path)
     if is_enabled(project):
         return f"{name} already checks the package."
+    _restore_aside(project, path, state.edits.get("hook"))  # where an earlier try was killed half-way
     if not os.path.lexists(path):
         text, piece = textblock.append(HEAD, section(project))
-        folders = write_text(path, text, mode=0o755)
-        state.edits["hook"] = Edit(str(path), inserted=piece, created=True, created_folders=folders)
+        state.remember("hook", Edit(str(path), piece, created=True, created_folders=missing_folders(path)))
+        write_text(path, text, mode=0o755)
         return f"{name} was created: it refuses commits of hand-edited package files."
     if not path.is_symlink() and not os.access(path, os.X_OK):
         return f"{name} is switched off (not executable): left alone."
     if path.is_symlink() or not _is_shell(path):
         return _wrap(project, state, path)
     text, piece = textblock.after_first_line(read_text(path) or "", section(project))
+    state.remember("hook", Edit(str(path), inserted=piece, created=False))
     write_text(path, text)
-    state.edits["hook"] = Edit(str(path), inserted=piece, created=False)
     return f"{name} keeps what you have there, and checks the package first."
 
 
@@ -75,13 +76,13 @@ def _wrap(project: Project, state: State, path: Path) -> str:
         return f"{project.relative(aside)} is in the way: left {name} alone."
     lines = [*section(project), f'exec "$(dirname "$0")/{ASIDE}" "$@"']
     text, piece = textblock.append(HEAD, lines)
+    state.remember("hook", Edit(str(path), inserted=piece, created=True, aside=ASIDE))
     os.rename(path, aside)
     try:
         write_text(path, text, mode=0o755)
     except BaseException:
         os.rename(aside, path)
         raise
-    state.edits["hook"] = Edit(str(path), inserted=piece, created=True, aside=ASIDE)
     return f"{name} checks the package first, then calls your own hook, kept beside it as {ASIDE}."
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tito.project import Project
 from tito.protection import jsonc
-from tito.protection.edits import Edit, State, delete, read_text, write_text
+from tito.protection.edits import Edit, State, delete, missing_folders, read_text, write_text
 
 KEY = "files.readonlyInclude"
 PATTERN = "tinytorch/**"
@@ -47,8 +47,9 @@ def enable(project: Project, state: State) -> str:
         text, piece = _with_pattern(before if has_text else None)
     except jsonc.JsoncError as problem:
         return f"{NAME} is not JSON that we can extend ({problem}): left alone."
-    folders = write_text(path, text)
-    state.edits["settings"] = Edit(str(path), inserted=piece, created=before is None, created_folders=folders)
+    folders = missing_folders(path)
+    state.remember("settings", Edit(str(path), inserted=piece, created=before is None, created_folders=folders))
+    write_text(path, text)
     return f"{NAME} was created." if before is None else f"Your {NAME} was extended; comments and layout are kept."
 
 

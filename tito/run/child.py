@@ -23,7 +23,7 @@ except ImportError:  # not on Windows
 
 TITO_HOME = Path(__file__).resolve().parents[2]  # the folder that holds the package tito
 CUT = b"\n[... output beyond the limit dropped ...]\n"
-DRAIN_SECONDS = 5.0  # a process that left the child's group may hold its pipes open for ever
+DRAIN_SECONDS = 2.0  # a process that left the child's group may hold its pipes open for ever
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,6 @@ class _Tap(threading.Thread):
             if len(self.last) > self.half:
                 self.last, self.truncated = self.last[-self.half :], True
         os.close(self.pipe)
-
-    def finish(self) -> None:
-        """Wait for the end of the pipe, but not for a process that escaped and holds it open."""
-        self.join(DRAIN_SECONDS)
 
     def text(self) -> str:
         """What was kept, as text."""
@@ -115,8 +111,9 @@ def run_python(
             timed_out = True
         finally:
             _kill_group(process)
+            until = time.monotonic() + DRAIN_SECONDS
             for tap in taps:
-                tap.finish()
+                tap.join(max(until - time.monotonic(), 0.0))
     seconds = time.monotonic() - started
     out, err = taps
     return ChildResult(process.returncode, out.text(), err.text(), seconds, timed_out, out.truncated or err.truncated)

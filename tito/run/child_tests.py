@@ -119,7 +119,7 @@ def describe(error: BaseException, file: Path) -> dict[str, str]:
     while tail is not None and tail.tb_frame.f_code.co_filename == __file__:
         tail = tail.tb_next
     try:
-        message = str(error)
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
     except Exception as unprintable:  # a student's own exception class may fail to print
         message = f"(its message cannot be printed: {type(unprintable).__name__})"
     return {

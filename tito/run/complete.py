@@ -58,7 +58,7 @@ def complete(
     """
     done = progress.load(project).modules
     sources = read_sources(project, module)
-    check_points(sources)
+    check_graded_cells(sources)
     tests = run_module_tests(project, module, course=course, timeout=timeout)
     checkpoint = course.checkpoint_of(module)
     if not tests.passed:
@@ -81,16 +81,23 @@ def next_module(course: Course, completed: set[str]) -> Module | None:
     return next((module for module in course.modules if module.name not in completed), None)
 
 
-def check_points(sources: ModuleSources) -> None:
+def check_graded_cells(sources: ModuleSources) -> None:
     """Refuse a module from which graded cells were removed: what is not tested would pass. Raises SourceError."""
     module = sources.module
-    text = decode_source(sources.dev, module.dev_path)
-    points = sum(cell.points for cell in parse_cells(text, module.dev_path))
+    cells = parse_cells(decode_source(sources.dev, module.dev_path), module.dev_path)
+    points = sum(cell.points for cell in cells)
     if points < module.points:
         raise SourceError(
             f"{module.dev_path}: expected graded cells for {module.points} points, found {points:g}: "
             "restore the test and question cells that were removed"
         )
+    names = [cell.grade_id for cell in cells if cell.grade_id]
+    for cell in cells:
+        if cell.grade_id and names.count(cell.grade_id) > 1:
+            raise SourceError(
+                f"{module.dev_path}, line {cell.line}: expected one cell for each grade_id, found "
+                f"{names.count(cell.grade_id)} called {cell.grade_id!r}: remove the copy"
+            )
 
 
 def check_unchanged(project: Project, tested: ModuleSources) -> None:

@@ -195,9 +195,10 @@ def _problem(
         )
     if failed_import:
         where = failed_import["where"] or module.dev_name
+        message = f": {failed_import['message']}" if failed_import["message"] else ""
         return (
-            f"expected {module.dev_name} to be imported, found {failed_import['exception']} at {where}: "
-            f"{failed_import['message']}"
+            f"expected {module.dev_name} to be imported, found {failed_import['exception']} at {where}{message}: "
+            "mend that and try again"
         )
     if not finished:
         code = f"signal {-child.returncode}" if child.returncode < 0 else f"exit code {child.returncode}"
