@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Part = str | tuple[str, str]  # text, or (text, style)
 Record = TypeVar("Record")
 
+NARROW = 60  # columns; below that a ruled table would cut its words
+
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines instead of text; the last line is the result.")]
 
 
@@ -48,8 +50,8 @@ def say(*parts: Part) -> None:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Part]]) -> None:
-    """Print a table: with rules and styles on a terminal, as aligned columns elsewhere."""
-    if is_terminal():
+    """Print a table: with rules and styles on a terminal, as aligned columns elsewhere and where it is narrow."""
+    if is_terminal() and rich_console().width >= NARROW:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 OPTION = "--checkpoint-report"
+MESSAGE_CHARACTERS = 2_000
 ERROR_LINE = re.compile(r"^E +(.*)$", re.MULTILINE)
 
 
@@ -29,6 +30,15 @@ class Reporter:
 
     def __init__(self, target: Path) -> None:
         self.target = target
+        self.waiting: set[str] = set()  # node ids of the tests that have not come to their end
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What is to run."""
+        self.waiting = {item.nodeid for item in session.items}
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """One less."""
+        self.waiting.discard(nodeid)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -60,7 +70,7 @@ class Reporter:
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """The last line: the process came to its end."""
-        self._write({"event": "end", "exit": int(exitstatus)})
+        self._write({"event": "end", "exit": int(exitstatus), "not_run": len(self.waiting)})
 
     def _write(self, row: dict[str, Any]) -> None:
         with self.target.open("a", encoding="utf-8") as file:
@@ -84,4 +94,4 @@ def _message(longrepr: Any) -> str:
     text = crash.message if crash else str(longrepr or "")
     text = text.removeprefix("AssertionError: ").removeprefix("Failed: ")
     head, found, _ = text.partition("\nassert ")
-    return head if found else text
+    return (head if found else text)[:MESSAGE_CHARACTERS]

@@ -3,7 +3,7 @@
 While the tests run they are written as JSON Lines (report.py writes, `read` reads):
 
     {"event": "test", "test": "test_matmul", "outcome": "failed", "exception": …, "message": …, "where": …, …}
-    {"event": "end", "exit": 1}                      # missing when the process died
+    {"event": "end", "exit": 1, "not_run": 0}        # missing when the process died
 """
 
 from __future__ import annotations
@@ -61,18 +61,26 @@ class Outcome:
         return f"{self.failures[0].test}: {self.failures[0].message}"
 
 
-def read(target: Path) -> tuple[tuple[Result, ...], int | None]:
-    """The results in `target` and pytest's exit status; None when the process did not come to its end."""
+@dataclass(frozen=True)
+class End:
+    """How pytest ended: its exit status, and the number of tests that it had not run to their end."""
+
+    exit: int
+    not_run: int
+
+
+def read(target: Path) -> tuple[tuple[Result, ...], End | None]:
+    """The results in `target` and pytest's end; None when the process did not come to its end."""
     results: list[Result] = []
-    status: int | None = None
+    end: End | None = None
     text = target.read_text(encoding="utf-8", errors="replace") if target.exists() else ""
     for line in text.split("\n")[:-1]:  # a line that a kill cut short is left out
         row = json.loads(line)
         if row.pop("event") == "end":
-            status = row["exit"]
+            end = End(**row)
         else:
             results.append(Result(**row))
-    return tuple(results), status
+    return tuple(results), end
 
 
 def judge(
@@ -88,22 +96,30 @@ def judge(
 
     `ended` says in a few words how the process ended if it did not end by itself ("it ran past 300 s").
     """
-    results, status = read(target)
+    results, end = read(target)
     name = f"checkpoint {checkpoint.number:02d}"
     refusal = next((result for result in results if result.test == REFUSED), None)
     if refusal:
         results, problem = (), refusal.message
     elif ended:
         problem = f"expected {name} to come to its end, found that {ended}: look for a loop that never ends"
-    elif status is None:
+    elif end is None:
+        lines = output.split("\n")
+        last = next((f" ({line.strip()[:200]})" for line in reversed(lines) if line.strip()), "")
         problem = (
-            f"expected {name} to come to its end, found that its process died: run `tito checkpoint run --verbose`"
+            f"expected {name} to come to its end, found that its process died{last}: "
+            f"run `tito checkpoint run {checkpoint.number} --verbose`"
         )
     elif not results:
-        problem = f"expected tests in {checkpoint.file_name}, found that none ran (pytest's exit status {status})"
-    elif status != 0 and all(result.outcome == "passed" for result in results):
+        problem = f"expected tests in {checkpoint.file_name}, found that none ran (pytest's exit status {end.exit})"
+    elif end.not_run:
         problem = (
-            f"expected pytest to end with 0, found {status}: run `tito checkpoint run {checkpoint.number} --verbose`"
+            f"expected every test of {checkpoint.file_name} to run, found {end.not_run} that did not: "
+            "what is tested must not end pytest"
+        )
+    elif end.exit != 0 and all(result.outcome == "passed" for result in results):
+        problem = (
+            f"expected pytest to end with 0, found {end.exit}: run `tito checkpoint run {checkpoint.number} --verbose`"
         )
     else:
         problem = ""

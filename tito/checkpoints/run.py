@@ -66,6 +66,7 @@ def pytest_arguments(project: Project, file: Path, target: Path) -> list[str]:
         str(file),
         f"--rootdir={project.root}",
         f"--config-file={os.devnull}",
+        "--noconftest",
         "--import-mode=importlib",
         "-Werror",
         "-ptito.checkpoints.plugin",
