@@ -249,3 +249,8 @@ def test_missing_attributes_are_reported_as_usual() -> None:
     with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'shpae'"):
         _ = tensor([1.0]).shpae
     assert not hasattr(tensor([1.0]), "shpae") and isinstance(tensor([1.0]), TensorBase)
+
+
+def test_attributes_of_tensors_are_read_without_a_detour() -> None:
+    """With `__getattr__` in its class every attribute of a tensor is read four times slower (see the storage)."""
+    assert not hasattr(tinytorch.Tensor, "__getattr__") and not hasattr(tinytorch.nn.Parameter, "__getattr__")

@@ -53,28 +53,31 @@ class Autograd(Watcher):
         """Record one operation that was executed. `note` are the inputs before an in-place operation, else None.
 
         TASK: decide whether the operation must be recorded, and record it.
-        APPROACH: 1. in the loop (which also refuses outdated views): set `needed` if x has `_requires_grad`. 2. behind the loop:
-            not needed: return. 3. `rule = find_rule(primitive)`; None: return, it has no gradient. 4. `saved = keep(rule, primitive,
-            inputs, outputs)`: what the rule will need. 5. `Node(inputs, outputs, apply_rule, saved, primitive, params, rule)`
-            attaches itself to the outputs.
+        APPROACH: 1. in the loop (which also refuses outdated views): if x has `_requires_grad`, set `needed`, and `edge` to the pair
+            (x, 0) of a leaf or (x._node, x._index) of a result. 2. behind the loop: not needed: return. 3. the rule is
+            `primitive.rule`, or else `find_rule(primitive)`; None: return, it has no gradient. 4. `saved = keep(rule, primitive, inputs,
+            outputs)`: what the rule will need. 5. `Node(edges, outputs, apply_rule, saved, primitive, params, rule)` attaches itself to the outputs.
         EXAMPLE: w = Tensor([2.0], requires_grad=True); (w * 3).grad_fn -> <mul>
         """
         if note is not None:
             inputs = note
-        needed = False
+        needed, edges = False, []
         for x in inputs:
+            edge = None
             if isinstance(x, TensorBase):
                 if x._memory is not None and x._memory.epoch != x._epoch and note is None:
                     check_history(x, primitive)
                 if x._requires_grad:
                     needed = True
+                    edge = (x, 0) if x._node is None else (x._node, x._index)
+            edges.append(edge)
         if not needed:
             return
-        rule = VJPS.get(primitive.name) or find_rule(primitive)
+        rule = primitive.rule or find_rule(primitive)
         if rule is None:
             return
-        saved = keep(rule, primitive, inputs, outputs) if rule.saves or len(inputs) != len(primitive.inputs) else ()
-        Node(inputs, outputs, apply_rule, saved, primitive, params, rule)
+        saved = keep(rule, primitive, inputs, outputs) if rule.saves or primitive.variadic else ()
+        Node(edges, outputs, apply_rule, saved, primitive, params, rule)
         if note is not None:
             mark_changed(outputs)
 

@@ -29,9 +29,8 @@ def fuse_or_defer(primitive: Primitive, inputs: tuple, params: dict, watchers: W
             return fused(*pending.inputs, *inputs[1:], **pending.params, **params)
     if not FUSIONS.has_inner(primitive.name) or not _may_wait(primitive, inputs, params):
         return None
-    tensor = object.__new__(first._result)
-    tensor._requires_grad = recorder is not None and any(isinstance(x, TensorBase) and x._requires_grad for x in inputs)
-    return wait(tensor, Pending(primitive, inputs, params, recorder, phase()))
+    requires_grad = recorder is not None and any(isinstance(x, TensorBase) and x._requires_grad for x in inputs)
+    return wait(first._result, requires_grad, Pending(primitive, inputs, params, recorder, phase()))
 
 
 def _may_wait(primitive: Primitive, inputs: tuple, params: dict) -> bool:

@@ -1,6 +1,7 @@
 """Tensors whose array waits: shape and dtype are known, the array is computed when somebody first looks at `_array`."""
 
 from collections.abc import Iterator
+from functools import cache
 from threading import RLock
 from typing import Any
 from weakref import ref
@@ -37,10 +38,17 @@ class Immediately(Watcher):
 IMMEDIATELY = Immediately()
 
 
-def wait(tensor: Any, pending: Pending) -> Any:
-    """Make `tensor`, which has no array, wait for `pending`; return it."""
+@cache
+def pending_class(cls: type) -> type:
+    """Return the class that a tensor of class `cls` has while it waits: the same, but `_array` is computed."""
+    return type(f"Pending{cls.__name__}", (cls,), {"_array": property(execute_pending)})
+
+
+def wait(cls: type, requires_grad: bool, pending: Pending) -> Any:
+    """Return a tensor of class `cls`, without an array, that waits for `pending`."""
+    tensor = object.__new__(pending_class(cls))
+    tensor._requires_grad, tensor._pending = requires_grad, pending
     key = id(tensor)
-    tensor._pending = pending
     _WAITING[key] = ref(tensor, lambda _: _WAITING.pop(key, None))
     return tensor
 
@@ -61,12 +69,13 @@ def execute_pending(tensor: Any) -> Any:
     with ONCE:
         pending = tensor._pending
         if pending is None:                      # another thread was faster
-            return object.__getattribute__(tensor, "_array")
+            return tensor.__dict__["_array"]
         with overlay(pending.phase, autograd=pending.recorder, immediately=IMMEDIATELY):
             result = SERVICES["bind"](pending.primitive, *pending.inputs, **pending.params)
         tensor._requires_grad, tensor._node, tensor._index = result._requires_grad, result._node, result._index
         tensor._memory, tensor._epoch = result._storage, result._epoch
-        tensor._array = result._array            # from here on other threads see a complete tensor
+        tensor.__dict__["_array"] = result._array
+        tensor.__class__ = tensor._result        # from here on other threads see a complete tensor
         tensor._pending = None
         _WAITING.pop(id(tensor), None)
         return tensor._array

@@ -12,7 +12,6 @@ from typing import Any
 from tinytorch.given.errors import TinyTorchError
 
 PRIMITIVES: dict[str, "Primitive"] = {}     # name -> the one Primitive of that name
-VJPS: dict[str, "Rule"] = {}                # name -> gradient rule (module 09 for 01-08; later modules bring their own)
 SERVICES: dict[str, Callable] = {}          # what arrives with a part of the course: "bind" (02), "backward" (09) …
 NON_DIFFERENTIABLE: set[str] = set()        # names of the primitives that have no gradient, by decision
 BROADCASTING: set[str] = set()              # names of those whose inputs broadcast: autograd sums their gradients back
@@ -71,7 +70,7 @@ class Primitive:
 
     __slots__ = (
         "decompose", "deferrable", "fresh", "fuses", "inputs", "kernel", "mutates", "name", "outputs", "promote",
-        "residuals", "rows", "single", "source", "view", "visible",
+        "residuals", "rows", "rule", "single", "source", "variadic", "view", "visible",
     )
 
     def __new__(cls, name: str, kernel: Callable, **flags: Any) -> "Primitive":
@@ -88,7 +87,7 @@ class Primitive:
         deferrable: bool | Callable = False, decompose: Callable | None = None,
     ):
         self.name, self.kernel, self.source = name, kernel, _source(kernel)
-        self.inputs = _input_names(kernel)
+        self.inputs, self.variadic = _input_names(kernel)
         self.outputs, self.residuals = tuple(outputs), tuple(residuals)
         self.visible = len(self.outputs)
         self.single = self.visible + len(self.residuals) == 1
@@ -101,6 +100,7 @@ class Primitive:
             )
         PRIMITIVES[name] = self
         self.rows: tuple = KERNELS.of(name)
+        self.rule: Rule | None = VJPS.get(name)
         self.fuses: bool = FUSIONS.concerns(self)
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
@@ -122,10 +122,12 @@ def _source(kernel: Callable) -> str:
     return f"{getattr(kernel, '__module__', '?')}.{getattr(kernel, '__qualname__', repr(kernel))}"
 
 
-def _input_names(kernel: Callable) -> tuple[str, ...]:
+def _input_names(kernel: Callable) -> tuple[tuple[str, ...], bool]:
+    """Return the names of a kernel's array inputs, and whether it takes any number of them."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = list(inspect.signature(kernel).parameters.values())[1:]
-    return tuple(p.name for p in parameters if p.kind in positional)
+    names = tuple(p.name for p in parameters if p.kind in positional)
+    return names, any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
 
 
 def primitive(name: str, arrives: str = "a later module") -> Primitive:
@@ -269,3 +271,14 @@ class Rule:
                 for s in self.saves
             )
         return self.keep[primitive.name]
+
+
+class RuleTable(Table):
+    """`VJPS[primitive name] = Rule(...)`. Each primitive keeps its own at hand for the recorder."""
+
+    def _changed(self, key: str) -> None:
+        if key in PRIMITIVES:
+            PRIMITIVES[key].rule = self.get(key)
+
+
+VJPS = RuleTable()    # module 09 brings the rules of 01–08; later modules bring their own

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.engine import SERVICES, GradientError, TensorBase, wrap
-from tinytorch.given.graph import Node
+from tinytorch.given.graph import Node, edge_of
 
 
 class Context:
@@ -78,7 +78,8 @@ class Function:
         # New tensors over the same arrays: an input handed through must not get our history.
         outputs = tuple(wrap(r._result, r._array, r._storage) for r in raw)
         if SERVICES["is_grad_enabled"]() and any(needs):
-            Node(args, outputs, cls._run_backward, (ctx,), label=cls.__name__)     # the outputs hold it
+            edges = [edge_of(a) if needed else None for a, needed in zip(args, needs, strict=True)]
+            Node(edges, outputs, cls._run_backward, (ctx,), label=cls.__name__)     # the outputs hold it
             ctx._positions = {i: k for i, (t, _) in enumerate(ctx._saved) for k, r in enumerate(raw) if t is r}
 
         return outputs[0] if single else outputs

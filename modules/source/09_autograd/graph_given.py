@@ -31,9 +31,9 @@ FRAME: ContextVar[Any] = ContextVar("tinytorch_checkpoint_frame", default=None)
 class Node:
     """One recorded operation.
 
-    inputs, outputs: its tensors; only their edges, shapes and dtypes are kept. backward: `backward(node, gradients)`
-    returns one gradient (or None) for each input. saved: whatever backward needs. primitive, params: what was executed,
-    if it was a primitive.
+    edges: one for each input. outputs: its tensors; only their shapes and dtypes are kept. backward:
+    `backward(node, gradients)` returns one gradient (or None) for each input. saved: whatever backward needs.
+    primitive, params, rule: what was executed, if it was a primitive.
     """
 
     __slots__ = (
@@ -42,25 +42,19 @@ class Node:
     )
 
     def __init__(
-        self, inputs: Any, outputs: Any, backward: Callable | None, saved: Any = (), primitive: Primitive | None = None,
-        params: dict | None = None, rule: Rule | None = None, label: str | None = None,
+        self, edges: list, outputs: tuple, backward: Callable | None, saved: Any = (),
+        primitive: Primitive | None = None, params: dict | None = None, rule: Rule | None = None,
+        label: str | None = None,
     ):
-        edges: list[tuple | None] = []
-        for x in inputs:
-            if isinstance(x, TensorBase) and x._requires_grad:
-                made_by = x._node
-                edges.append((x, 0) if made_by is None else (made_by, x._index))
-            else:
-                edges.append(None)
         self.edges, self.backward, self.saved = edges, backward, saved
         self.primitive, self.params, self.rule, self.label = primitive, params, rule, label
         self.hooks = self.retained = None
-        if len(outputs) == 1 and not outputs[0]._index:      # nearly always: spared the loop
+        if len(outputs) == 1:      # nearly always: spared the loop
             (output,) = outputs
             array = output._array
             self.metas = [(array.shape, array.dtype)]
             if array.dtype.kind == "f":
-                output._requires_grad, output._node = True, self
+                output._requires_grad, output._node, output._index = True, self, 0
             return
         self.metas = [(output._array.shape, output._array.dtype) for output in outputs]
         for index, output in enumerate(outputs):
@@ -109,7 +103,7 @@ def keep(rule: Rule, primitive: Primitive, inputs: tuple, outputs: tuple) -> tup
 
 
 def _kept(rule: Rule, primitive: Primitive, inputs: tuple, outputs: tuple) -> tuple:
-    if len(inputs) != len(primitive.inputs):
+    if primitive.variadic:
         return tuple(x.shape for x in inputs)
     kept = []
     for _, is_input, position in rule.kept_by(primitive):
