@@ -295,6 +295,7 @@ def cross_entropy_grad(reduction, smoothing=0.0, weight=None):
 
 TRAINING_CASES = {
     "softplus": [(call("softplus"), [normal(4)])],
+    "binary_cross_entropy": [(call("binary_cross_entropy"), [positive(2, 3) / 2.5, positive(2, 3) / 2.5])],
     "cross_entropy": [
         (cross_entropy("mean"), [normal(4, 3)]), (cross_entropy("sum", 0.2), [normal(4, 3)]),
         (cross_entropy("none", 0.1, CLASS_WEIGHTS), [normal(4, 3)]),

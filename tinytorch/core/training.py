@@ -20,6 +20,7 @@ from tinytorch.given.loss_support import (
     check_reduction,
     check_same_shape,
     check_tensors,
+    class_factors,
     class_rows,
     mean_of,
     reduce,
@@ -65,28 +66,27 @@ def cross_entropy_kernel(xp, logits, target, weight, *, ignore_index, reduction,
     """Return (loss, logsumexp) of logits (N, classes) and class numbers (N,).
 
     TASK: logsumexp of each row without overflow, the loss of each row, the reduction.
-    APPROACH: 1. `m = logits.max(axis=1, keepdims=True)`; logsumexp is `m[:, 0] + log(sum of exp(logits - m))`. 2. q and total from
-        wanted_distribution(xp, target, weight, classes, logits.dtype, …). 3. `rows`: the sum over axis 1 of q · (logsumexp - logits);
-        0 where q is 0 (`xp.where`): a logit of -inf does no harm there. 4. "none": rows; "sum": their sum; "mean": the sum over total.
+    APPROACH: 1. `m = logits.max(axis=1, keepdims=True)`; from now on take `logits - m`, and `log_sum` of their exp. 2. q and total from
+        wanted_distribution(xp, target, weight, classes, logits.dtype, …). 3. `rows`: the sum over axis 1 of q · (log_sum - logits); 0 where
+        q is 0 (`xp.where`): a logit of -inf does no harm there. 4. "none": rows; "sum": their sum; "mean": the sum over total. logsumexp: m + log_sum.
     EXAMPLE: logits [[0, 0]], target [1] -> loss log 2, logsumexp [log 2]
     """
     check_class_targets(target, logits.shape[1], ignore_index)
     m = logits.max(axis=1, keepdims=True)
-    logsumexp = m[:, 0] + xp.log(xp.exp(logits - m).sum(axis=1))
+    logits = logits - m
+    log_sum = xp.log(xp.exp(logits).sum(axis=1))
     q, total = wanted_distribution(
         xp, target, weight, logits.shape[1], logits.dtype, ignore_index=ignore_index, label_smoothing=label_smoothing
     )
-    rows = xp.where(q == 0, 0, q * (logsumexp[:, None] - logits)).sum(axis=1)
-    if reduction == "none":
-        return rows, logsumexp
-    return mean_of(rows.sum(), total) if reduction == "mean" else rows.sum(), logsumexp
+    rows = xp.where(q == 0, 0, q * (log_sum[:, None] - logits)).sum(axis=1)
+    return rows if reduction == "none" else mean_of(rows.sum(), total) if reduction == "mean" else rows.sum(), m[:, 0] + log_sum
 
 
 def cross_entropy_grad_kernel(xp, g, logits, target, weight, logsumexp, *, ignore_index, reduction, label_smoothing):
     """Return the gradient of cross_entropy with respect to the logits; g is that of the loss.
 
     TASK: the gradient of each row, scaled by g and by the reduction.
-    APPROACH: 1. p and q as above. 2. `(sum of q over the row) * p - q`. 3. g has shape (N,) for reduction "none": times `g[:, None]`;
+    APPROACH: 1. q, and p divided by its sum: at logits of 10,000 logsumexp is rounded to 0.001. 2. `(sum of q over the row) * p - q`. 3. g has shape (N,) for reduction "none": times `g[:, None]`;
         else it is one number: times g, for "mean" over total.
     EXAMPLE: logits [[0, 0]], target [1], g 1 -> [[0.5, -0.5]]
     """
@@ -94,6 +94,7 @@ def cross_entropy_grad_kernel(xp, g, logits, target, weight, logsumexp, *, ignor
         xp, target, weight, logits.shape[1], logits.dtype, ignore_index=ignore_index, label_smoothing=label_smoothing
     )
     p = xp.exp(logits - logsumexp[:, None])
+    p /= p.sum(axis=1, keepdims=True)
     scale = g[:, None] if reduction == "none" else mean_of(g, total or 1) if reduction == "mean" else g
     return (q.sum(axis=1, keepdims=True) * p - q) * scale
 
@@ -126,6 +127,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     if target.dtype.kind == "f" and target.shape == input.shape != ():
         return soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     logits, classes = class_rows(input, target, label_smoothing)
+    weight = weight if weight is None else class_factors(weight, logits.shape[1], "cross_entropy")
     loss = bind(CROSS_ENTROPY, logits, classes, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
     return loss.reshape(target.shape) if reduction == "none" else loss
 

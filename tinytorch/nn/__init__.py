@@ -12,6 +12,23 @@ from tinytorch.given.pooling import MaxPool2d, AvgPool2d, AdaptiveAvgPool2d
 from tinytorch.core.attention import MultiheadAttention, SinusoidalPositions, LearnedPositions, TransformerBlock
 from tinytorch.core.training import MSELoss, CrossEntropyLoss
 from tinytorch.given.binary_loss import BCEWithLogitsLoss
+from tinytorch.given.class_losses import (
+    NLLLoss,
+    KLDivLoss,
+    BCELoss,
+    MultiMarginLoss,
+    SoftMarginLoss,
+    MultiLabelSoftMarginLoss,
+)
+from tinytorch.given.distance_losses import (
+    PairwiseDistance,
+    CosineEmbeddingLoss,
+    MarginRankingLoss,
+    HingeEmbeddingLoss,
+    TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+)
+from tinytorch.given.regression_losses import L1Loss, SmoothL1Loss, HuberLoss, PoissonNLLLoss, GaussianNLLLoss
 from tinytorch.nn import functional, init, utils
 
 __all__ = [
@@ -46,6 +63,23 @@ __all__ = [
     "MSELoss",
     "CrossEntropyLoss",
     "BCEWithLogitsLoss",
+    "NLLLoss",
+    "KLDivLoss",
+    "BCELoss",
+    "MultiMarginLoss",
+    "SoftMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "PairwiseDistance",
+    "CosineEmbeddingLoss",
+    "MarginRankingLoss",
+    "HingeEmbeddingLoss",
+    "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
+    "L1Loss",
+    "SmoothL1Loss",
+    "HuberLoss",
+    "PoissonNLLLoss",
+    "GaussianNLLLoss",
     "functional",
     "init",
     "utils",

@@ -11,6 +11,23 @@ from tinytorch.given.spatial_functions import conv2d, pad, unfold
 from tinytorch.given.attention_functions import scaled_dot_product_attention
 from tinytorch.core.training import mse_loss, cross_entropy
 from tinytorch.given.binary_loss import binary_cross_entropy_with_logits
+from tinytorch.given.class_losses import (
+    nll_loss,
+    kl_div,
+    binary_cross_entropy,
+    multi_margin_loss,
+    soft_margin_loss,
+    multilabel_soft_margin_loss,
+)
+from tinytorch.given.distance_losses import (
+    pairwise_distance,
+    cosine_embedding_loss,
+    margin_ranking_loss,
+    hinge_embedding_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
+from tinytorch.given.regression_losses import l1_loss, smooth_l1_loss, huber_loss, poisson_nll_loss, gaussian_nll_loss
 
 __all__ = [
     "relu",
@@ -36,4 +53,21 @@ __all__ = [
     "mse_loss",
     "cross_entropy",
     "binary_cross_entropy_with_logits",
+    "nll_loss",
+    "kl_div",
+    "binary_cross_entropy",
+    "multi_margin_loss",
+    "soft_margin_loss",
+    "multilabel_soft_margin_loss",
+    "pairwise_distance",
+    "cosine_embedding_loss",
+    "margin_ranking_loss",
+    "hinge_embedding_loss",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+    "poisson_nll_loss",
+    "gaussian_nll_loss",
 ]

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from tinytorch.core.engine import DTypeError, IndexingError, ShapeError, TinyTorchError
+from tinytorch.core.engine import DTypeError, GradientError, IndexingError, ShapeError, TinyTorchError
 from tinytorch.core.layers import Module
 from tinytorch.core.tensor import Tensor
+from tinytorch.given.settings import number
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -38,10 +39,11 @@ def check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
         )
 
 
-def check_reduction(reduction: str) -> str:
+def check_reduction(reduction: str, choices: tuple[str, ...] = REDUCTIONS) -> str:
     """Return the reduction, or say which there are."""
-    if reduction not in REDUCTIONS:
-        raise LossError(f"Expected reduction 'mean', 'sum' or 'none', found {reduction!r}.")
+    if reduction not in choices:
+        shown = " or ".join((", ".join(map(repr, choices[:-1])), repr(choices[-1])))
+        raise LossError(f"Expected reduction {shown}, found {reduction!r}.")
     return reduction
 
 
@@ -53,7 +55,7 @@ def reduce(values: Tensor, reduction: str) -> Tensor:
     return values.mean() if reduction == "mean" else values.sum()
 
 
-def check_class_targets(target: Any, classes: int, ignore_index: int) -> None:
+def check_class_targets(target: Any, classes: int, ignore_index: int | None, name: str = "cross_entropy") -> None:
     """Refuse class numbers outside of 0 … classes-1; `ignore_index` may stand anywhere."""
     if target.size == 0:
         return
@@ -64,28 +66,48 @@ def check_class_targets(target: Any, classes: int, ignore_index: int) -> None:
     if wrong.any():
         place = int(wrong.argmax())
         raise IndexingError(
-            f"cross_entropy: expected classes from 0 to {classes - 1}, as the logits have {classes}, found "
+            f"{name}: expected classes from 0 to {classes - 1}, as the logits have {classes}, found "
             f"{int(target[place])} at position {place}. Do labels start at 1, or is the last layer too narrow?"
         )
 
 
-def class_rows(input: Tensor, target: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
-    """Return logits as (N, classes) and class numbers as (N,), from (classes,), (N, classes) or (N, classes, d1, …)."""
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise LossError(f"cross_entropy: expected label_smoothing from 0 to 1, found {label_smoothing!r}.")
+def class_factors(weight: Any, classes: int, name: str, constant: bool = True) -> Tensor:
+    """Return the weights of the classes if there is one for each, else say what was found.
+
+    constant: whether they may not require a gradient.
+    """
+    if not isinstance(weight, Tensor):
+        raise DTypeError(f"{name}: expected weight to be a Tensor or None, found {type(weight).__name__}.")
+    if weight.shape != (classes,):
+        raise ShapeError(f"{name}: expected one weight for each of {classes} classes, found shape {weight.shape}.")
+    if constant and weight.requires_grad:
+        raise GradientError(f"{name}: expected weights of classes without a gradient; pass weight.detach().")
+    return weight
+
+
+def class_rows(
+    input: Tensor, target: Tensor, label_smoothing: float, name: str = "cross_entropy", several: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Return logits as (N, classes) and class numbers as (N,), from (classes,), (N, classes) or (N, classes, d1, …).
+
+    several: whether there may be axes behind the classes.
+    """
+    number(label_smoothing, f"{name}'s label_smoothing", 0, 1)
     if input.ndim == 0 or input.dtype.kind != "f":
         raise ShapeError(
-            f"cross_entropy: expected floating logits with a class axis, found {input.dtype} {input.shape}."
+            f"{name}: expected floating logits with a class axis, found {input.dtype} {input.shape}."
         )
+    if input.ndim > 2 and not several:
+        raise ShapeError(f"{name}: expected scores of shape (N, classes) or (classes,), found {input.shape}.")
     expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
     if target.shape != expected:
         raise ShapeError(
-            f"cross_entropy: for logits {input.shape} expected classes {expected} or probabilities {input.shape}, "
+            f"{name}: for logits {input.shape} expected classes {expected} or probabilities {input.shape}, "
             f"found {target.dtype} {target.shape}. Logits have one number for each class, targets one for each sample."
         )
     if target.dtype.kind not in "iu":
         raise DTypeError(
-            f"cross_entropy: expected integer class numbers, found {target.dtype}. Convert them: target.long()."
+            f"{name}: expected integer class numbers, found {target.dtype}. Convert them: target.long()."
         )
     if input.ndim == 1:
         return input.reshape(1, -1), target.reshape(1)
@@ -103,10 +125,12 @@ def soft_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
 ) -> Tensor:
     """Return the cross-entropy of logits and probabilities, in plain operations: differentiable in both."""
+    number(smoothing, "cross_entropy's label_smoothing", 0, 1)
     dim = 1 if input.ndim > 1 else 0
     wanted = target * (1 - smoothing) + smoothing / input.shape[dim]
     if weight is not None:
-        wanted = wanted * weight.reshape(-1, *(1,) * (input.ndim - dim - 1))
+        factors = class_factors(weight, input.shape[dim], "cross_entropy", constant=False)
+        wanted = wanted * factors.reshape(-1, *(1,) * (input.ndim - dim - 1))
     rows = -(wanted * input.log_softmax(dim)).sum(dim)
     return reduce(rows, reduction)
 
@@ -114,18 +138,24 @@ def soft_cross_entropy(
 class Loss(Module):
     """A loss function with its settings, as a Module. Tensors among the settings are buffers."""
 
+    reductions = REDUCTIONS
+
     def __init__(self, function: Callable, **settings: Any):
         super().__init__()
-        self.function, self.settings = function, settings
-        check_reduction(settings["reduction"])
-        for name in ("weight", "pos_weight"):
-            if name in settings:
-                self.register_buffer(name, settings.pop(name))
+        self.function, self.names = function, tuple(settings)
+        check_reduction(settings["reduction"], self.reductions)
+        for name, value in settings.items():
+            if name in ("weight", "pos_weight"):
+                if value is not None and not isinstance(value, Tensor):
+                    raise DTypeError(f"{type(self).__name__}: expected {name} to be a Tensor or None, found {value!r}.")
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensor:
         """Return the loss of outputs and targets."""
-        return self.function(input, target, **dict(self.named_buffers()), **self.settings)
+        return self.function(*inputs, **{name: getattr(self, name) for name in self.names})
 
     def extra_repr(self) -> str:
-        """Return the settings."""
-        return ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        """Return the settings, apart from tensors."""
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.names if name not in self._buffers)

@@ -73,7 +73,7 @@ from tinytorch.core.layers import Module
 from tinytorch.core.optimizers import clip_grad_norm_
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.loss_support import (
-    Loss, check_class_targets, check_reduction, check_same_shape, check_tensors, class_rows, mean_of, reduce, soft_cross_entropy,
+    Loss, check_class_targets, check_reduction, check_same_shape, check_tensors, class_factors, class_rows, mean_of, reduce, soft_cross_entropy,
 )
 from tinytorch.given.tensor_ops import quiet
 from tinytorch.given.training_loop import TrainingLoop, averages, targets_of
@@ -187,22 +187,21 @@ def cross_entropy_kernel(xp, logits, target, weight, *, ignore_index, reduction,
     """Return (loss, logsumexp) of logits (N, classes) and class numbers (N,).
 
     TASK: logsumexp of each row without overflow, the loss of each row, the reduction.
-    APPROACH: 1. `m = logits.max(axis=1, keepdims=True)`; logsumexp is `m[:, 0] + log(sum of exp(logits - m))`. 2. q and total from
-        wanted_distribution(xp, target, weight, classes, logits.dtype, …). 3. `rows`: the sum over axis 1 of q · (logsumexp - logits);
-        0 where q is 0 (`xp.where`): a logit of -inf does no harm there. 4. "none": rows; "sum": their sum; "mean": the sum over total.
+    APPROACH: 1. `m = logits.max(axis=1, keepdims=True)`; from now on take `logits - m`, and `log_sum` of their exp. 2. q and total from
+        wanted_distribution(xp, target, weight, classes, logits.dtype, …). 3. `rows`: the sum over axis 1 of q · (log_sum - logits); 0 where
+        q is 0 (`xp.where`): a logit of -inf does no harm there. 4. "none": rows; "sum": their sum; "mean": the sum over total. logsumexp: m + log_sum.
     EXAMPLE: logits [[0, 0]], target [1] -> loss log 2, logsumexp [log 2]
     """
     check_class_targets(target, logits.shape[1], ignore_index)
     ### BEGIN SOLUTION
     m = logits.max(axis=1, keepdims=True)
-    logsumexp = m[:, 0] + xp.log(xp.exp(logits - m).sum(axis=1))
+    logits = logits - m
+    log_sum = xp.log(xp.exp(logits).sum(axis=1))
     q, total = wanted_distribution(
         xp, target, weight, logits.shape[1], logits.dtype, ignore_index=ignore_index, label_smoothing=label_smoothing
     )
-    rows = xp.where(q == 0, 0, q * (logsumexp[:, None] - logits)).sum(axis=1)
-    if reduction == "none":
-        return rows, logsumexp
-    return mean_of(rows.sum(), total) if reduction == "mean" else rows.sum(), logsumexp
+    rows = xp.where(q == 0, 0, q * (log_sum[:, None] - logits)).sum(axis=1)
+    return rows if reduction == "none" else mean_of(rows.sum(), total) if reduction == "mean" else rows.sum(), m[:, 0] + log_sum
     ### END SOLUTION
 
 
@@ -210,7 +209,7 @@ def cross_entropy_grad_kernel(xp, g, logits, target, weight, logsumexp, *, ignor
     """Return the gradient of cross_entropy with respect to the logits; g is that of the loss.
 
     TASK: the gradient of each row, scaled by g and by the reduction.
-    APPROACH: 1. p and q as above. 2. `(sum of q over the row) * p - q`. 3. g has shape (N,) for reduction "none": times `g[:, None]`;
+    APPROACH: 1. q, and p divided by its sum: at logits of 10,000 logsumexp is rounded to 0.001. 2. `(sum of q over the row) * p - q`. 3. g has shape (N,) for reduction "none": times `g[:, None]`;
         else it is one number: times g, for "mean" over total.
     EXAMPLE: logits [[0, 0]], target [1], g 1 -> [[0.5, -0.5]]
     """
@@ -219,6 +218,7 @@ def cross_entropy_grad_kernel(xp, g, logits, target, weight, logsumexp, *, ignor
         xp, target, weight, logits.shape[1], logits.dtype, ignore_index=ignore_index, label_smoothing=label_smoothing
     )
     p = xp.exp(logits - logsumexp[:, None])
+    p /= p.sum(axis=1, keepdims=True)
     scale = g[:, None] if reduction == "none" else mean_of(g, total or 1) if reduction == "mean" else g
     return (q.sum(axis=1, keepdims=True) * p - q) * scale
     ### END SOLUTION
@@ -232,8 +232,7 @@ The judges: the formula in float64, finite differences (`gradcheck`, module 09) 
 
 # %% nbgrader={"grade": true, "grade_id": "test-training-cross-entropy", "locked": true, "points": 16, "schema_version": 3, "solution": false, "task": false}
 def test_cross_entropy_kernels():
-    plain = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
-    rng = np.random.default_rng(11)
+    plain, rng = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}, np.random.default_rng(11)
     x, target, weight = rng.normal(size=(5, 3)), np.array([0, 2, 1, 2, -100]), np.array([1.0, 2.0, 0.5])
     log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
     loss, lse = cross_entropy_kernel(np, x[:4], target[:4], None, **plain)
@@ -242,11 +241,12 @@ def test_cross_entropy_kernels():
     assert np.allclose(lse, np.log(np.exp(x[:4]).sum(axis=1))), "cross_entropy_kernel: the second output is logsumexp"
     far = cross_entropy_kernel(np, np.float32([[1000.0, 0.0], [0.0, 1000.0]]), np.array([0, 0]), None, **plain)[0]
     assert far == 500.0, f"cross_entropy_kernel: logits of 1000 must not overflow: expected 500, got {far}"
+    p = cross_entropy_grad_kernel(np, np.float32(1), np.float32([[1e4, 1e4]]), target[:1], None, np.float32([1e4 + np.log(2)]), **plain)
+    assert abs(p[0, 1] - 0.5) < 1e-6, f"cross_entropy_grad_kernel: divide p by its sum: p of two logits of 10,000 is 0.5, got {p[0, 1]}"
     for reduction in ("mean", "sum", "none"):
         for smoothing, w in ((0.0, None), (0.2, None), (0.2, weight)):
             settings = {"ignore_index": -100, "reduction": reduction, "label_smoothing": smoothing}
-            case = f"({reduction}, smoothing={smoothing}, weight={w})"
-            loss, lse = cross_entropy_kernel(np, x, target, w, **settings)
+            case, (loss, lse) = f"({reduction}, smoothing={smoothing}, weight={w})", cross_entropy_kernel(np, x, target, w, **settings)
             g = rng.normal(size=5) if reduction == "none" else np.float64(1.7)
             found = cross_entropy_grad_kernel(np, g, x, target, w, lse, **settings)
             for place in np.ndindex(x.shape):
@@ -257,8 +257,7 @@ def test_cross_entropy_kernels():
                 assert abs(found[place] - slope) < 1e-7, f"cross_entropy_grad_kernel{case}: {slope:.6f} expected, got {found[place]:.6f}"
             if reduction == "none":
                 assert loss.shape == (5,) and loss[4] == 0, f"cross_entropy_kernel{case}: an ignored row costs nothing, got {loss}"
-    nothing = cross_entropy_kernel(np, x, np.full(5, -100), None, **plain)[0]
-    assert np.isnan(nothing), f"cross_entropy_kernel: the mean over no sample is NaN, got {nothing}"
+    assert np.isnan(cross_entropy_kernel(np, x, np.full(5, -100), None, **plain)[0]), "cross_entropy_kernel: the mean over no sample is NaN"
 
 # %% [markdown]
 """
@@ -300,6 +299,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     if target.dtype.kind == "f" and target.shape == input.shape != ():
         return soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     logits, classes = class_rows(input, target, label_smoothing)
+    weight = weight if weight is None else class_factors(weight, logits.shape[1], "cross_entropy")
     loss = bind(CROSS_ENTROPY, logits, classes, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
     return loss.reshape(target.shape) if reduction == "none" else loss
 
