@@ -112,6 +112,7 @@ TENSOR_CASES = {
     "clamp_": [(in_place("clamp_", min=-0.1, max=0.2), [distinct(6)])],
 }
 
+ELU = {"alpha": 1.5, "scale": 1.1, "input_scale": 0.7}
 ACTIVATION_CASES = {
     "relu": [(call("relu"), [distinct(6)])],
     "relu_": [(in_place("relu_"), [distinct(6)])],
@@ -125,6 +126,11 @@ ACTIVATION_CASES = {
     "gelu": [(call("gelu", approximate="none"), [normal(4)]), (call("gelu", approximate="tanh"), [normal(4)])],
     "softmax": [(call("softmax", dim=1), [normal(2, 3)]), (call("softmax", dim=0), [normal(2, 3)])],
     "log_softmax": [(call("log_softmax", dim=1), [normal(2, 3)])],
+    "elu": [(call("elu", **ELU), [distinct(6)])],
+    "elu_": [(in_place("elu_", **ELU), [distinct(6)])],
+    "hardtanh": [(call("hardtanh", min_val=-0.1, max_val=0.2), [distinct(6)])],
+    "hardtanh_": [(in_place("hardtanh_", min_val=-0.1, max_val=0.2), [distinct(6)])],
+    "softplus": [(call("softplus"), [normal(4)]), (call("softplus", beta=2.0, threshold=1.0), [normal(4)])],
 }
 
 LAYER_CASES = {
@@ -294,7 +300,6 @@ def cross_entropy_grad(reduction, smoothing=0.0, weight=None):
 
 
 TRAINING_CASES = {
-    "softplus": [(call("softplus"), [normal(4)])],
     "binary_cross_entropy": [(call("binary_cross_entropy"), [positive(2, 3) / 2.5, positive(2, 3) / 2.5])],
     "cross_entropy": [
         (cross_entropy("mean"), [normal(4, 3)]), (cross_entropy("sum", 0.2), [normal(4, 3)]),

@@ -189,7 +189,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "variance": (lambda: F.gaussian_nll_loss(ones(2), ones(2), -ones(2)), "variances of 0 or more"),
     "shape of the variance": (lambda: F.gaussian_nll_loss(ones(2, 3), ones(2, 3), ones(3)), "expected var of shape"),
     "pairs": (lambda: F.cosine_embedding_loss(ones(2, 3), ones(2, 3), ones(3)), r"target \(3,\)"),
-    "distance": (lambda: F.pairwise_distance(ones(2, 3), ones(2, 4)), "broadcast against each other"),
+    "distance": (lambda: F.pairwise_distance(ones(2, 3), ones(2, 4)), "cannot be broadcast"),
     "margin": (lambda: F.triplet_margin_loss(ones(2), ones(2), ones(2), margin=0.0), "margin above 0"),
     "distance function": (
         lambda: F.triplet_margin_with_distance_loss(ONE, ONE, ONE, distance_function=3), "expected a function"

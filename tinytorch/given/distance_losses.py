@@ -4,16 +4,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from tinytorch.core.engine import DTypeError, ShapeError
-from tinytorch.core.layers import Module
 from tinytorch.core.tensor import Tensor, where
 from tinytorch.given.arguments import expect_tensor
 from tinytorch.given.loss_support import Loss, LossError, check_same_shape, reduce
 from tinytorch.given.settings import number
+from tinytorch.given.similarity import PairwiseDistance, pairwise_distance
 
 
 def _broadcast(name: str, *tensors: Any) -> None:
@@ -22,22 +21,6 @@ def _broadcast(name: str, *tensors: Any) -> None:
     for axes in zip(*(reversed(shape) for shape in shapes), strict=False):
         if len({size for size in axes if size != 1}) > 1:
             raise ShapeError(f"{name}: expected shapes that broadcast against each other, found {shapes}.")
-
-
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
-    """Return the p-norm of x1 - x2 + eps along the last axis. eps keeps the slope of a distance of 0 finite."""
-    _broadcast("pairwise_distance", x1, x2)
-    p = number(p, "pairwise_distance's p", low=0)
-    gap = x1 - x2 + number(eps, "pairwise_distance's eps")
-    if p == 2:
-        return (gap * gap).sum(-1, keepdim=keepdim).sqrt()
-    if p == 1:
-        return gap.abs().sum(-1, keepdim=keepdim)
-    if p == 0:
-        return (gap != 0).to(gap.dtype).sum(-1, keepdim=keepdim)
-    if p == math.inf:
-        return gap.abs().amax(-1, keepdim=keepdim)
-    return (gap.abs() ** p).sum(-1, keepdim=keepdim) ** (1 / p)
 
 
 def cosine_embedding_loss(
@@ -130,18 +113,6 @@ def triplet_margin_loss(
     return triplet_margin_with_distance_loss(
         anchor, positive, negative, distance_function=distance, margin=margin, swap=swap, reduction=reduction
     )
-
-
-class PairwiseDistance(Module):
-    """The p-norm of the difference along the last axis; see pairwise_distance."""
-
-    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False):
-        super().__init__()
-        self.norm, self.eps, self.keepdim = number(p, "PairwiseDistance's p", low=0), eps, keepdim
-
-    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        """Return the distances."""
-        return pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)
 
 
 class CosineEmbeddingLoss(Loss):

@@ -3,8 +3,31 @@
 """The public names of tinytorch.nn."""
 
 from tinytorch.core.layers import Module, Linear, Dropout, Embedding, Flatten, Identity
+from tinytorch.given.activation_layers import (
+    ELU,
+    SELU,
+    CELU,
+    Softplus,
+    LogSigmoid,
+    Softsign,
+    Mish,
+    Hardtanh,
+    ReLU6,
+    Hardsigmoid,
+    Hardswish,
+    Threshold,
+    Tanhshrink,
+    Softshrink,
+    Hardshrink,
+    PReLU,
+    GLU,
+    Softmin,
+    Softmax2d,
+)
 from tinytorch.given.activation_modules import ReLU, LeakyReLU, Sigmoid, Tanh, GELU, SiLU, Softmax, LogSoftmax
+from tinytorch.given.dropout_family import Dropout1d, Dropout2d, AlphaDropout, FeatureAlphaDropout
 from tinytorch.given.parameter import Parameter
+from tinytorch.given.similarity import CosineSimilarity, PairwiseDistance, Bilinear, Unflatten
 from tinytorch.core.networks import Sequential, ModuleList
 from tinytorch.core.spatial import Conv2d, BatchNorm1d, BatchNorm2d
 from tinytorch.given.normalisation import LayerNorm
@@ -21,7 +44,6 @@ from tinytorch.given.class_losses import (
     MultiLabelSoftMarginLoss,
 )
 from tinytorch.given.distance_losses import (
-    PairwiseDistance,
     CosineEmbeddingLoss,
     MarginRankingLoss,
     HingeEmbeddingLoss,
@@ -38,6 +60,25 @@ __all__ = [
     "Embedding",
     "Flatten",
     "Identity",
+    "ELU",
+    "SELU",
+    "CELU",
+    "Softplus",
+    "LogSigmoid",
+    "Softsign",
+    "Mish",
+    "Hardtanh",
+    "ReLU6",
+    "Hardsigmoid",
+    "Hardswish",
+    "Threshold",
+    "Tanhshrink",
+    "Softshrink",
+    "Hardshrink",
+    "PReLU",
+    "GLU",
+    "Softmin",
+    "Softmax2d",
     "ReLU",
     "LeakyReLU",
     "Sigmoid",
@@ -46,7 +87,15 @@ __all__ = [
     "SiLU",
     "Softmax",
     "LogSoftmax",
+    "Dropout1d",
+    "Dropout2d",
+    "AlphaDropout",
+    "FeatureAlphaDropout",
     "Parameter",
+    "CosineSimilarity",
+    "PairwiseDistance",
+    "Bilinear",
+    "Unflatten",
     "Sequential",
     "ModuleList",
     "Conv2d",
@@ -69,7 +118,6 @@ __all__ = [
     "MultiMarginLoss",
     "SoftMarginLoss",
     "MultiLabelSoftMarginLoss",
-    "PairwiseDistance",
     "CosineEmbeddingLoss",
     "MarginRankingLoss",
     "HingeEmbeddingLoss",

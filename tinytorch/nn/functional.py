@@ -3,7 +3,30 @@
 """The public names of tinytorch.nn.functional."""
 
 from tinytorch.core.activations import relu, leaky_relu, sigmoid, tanh, silu, gelu, softmax, log_softmax
+from tinytorch.given.activation_functions import (
+    elu,
+    selu,
+    celu,
+    softplus,
+    logsigmoid,
+    softsign,
+    mish,
+    hardtanh,
+    relu6,
+    hardsigmoid,
+    hardswish,
+    threshold,
+    tanhshrink,
+    softshrink,
+    hardshrink,
+    prelu,
+    glu,
+    softmin,
+    gumbel_softmax,
+)
 from tinytorch.core.layers import linear, dropout, embedding
+from tinytorch.given.dropout_family import dropout1d, dropout2d, alpha_dropout, feature_alpha_dropout
+from tinytorch.given.similarity import one_hot, normalize, cosine_similarity, pairwise_distance, bilinear
 from tinytorch.core.spatial import batch_norm
 from tinytorch.given.normalisation import layer_norm
 from tinytorch.given.pooling import max_pool2d, avg_pool2d, adaptive_avg_pool2d
@@ -20,7 +43,6 @@ from tinytorch.given.class_losses import (
     multilabel_soft_margin_loss,
 )
 from tinytorch.given.distance_losses import (
-    pairwise_distance,
     cosine_embedding_loss,
     margin_ranking_loss,
     hinge_embedding_loss,
@@ -38,9 +60,37 @@ __all__ = [
     "gelu",
     "softmax",
     "log_softmax",
+    "elu",
+    "selu",
+    "celu",
+    "softplus",
+    "logsigmoid",
+    "softsign",
+    "mish",
+    "hardtanh",
+    "relu6",
+    "hardsigmoid",
+    "hardswish",
+    "threshold",
+    "tanhshrink",
+    "softshrink",
+    "hardshrink",
+    "prelu",
+    "glu",
+    "softmin",
+    "gumbel_softmax",
     "linear",
     "dropout",
     "embedding",
+    "dropout1d",
+    "dropout2d",
+    "alpha_dropout",
+    "feature_alpha_dropout",
+    "one_hot",
+    "normalize",
+    "cosine_similarity",
+    "pairwise_distance",
+    "bilinear",
     "batch_norm",
     "layer_norm",
     "max_pool2d",
@@ -59,7 +109,6 @@ __all__ = [
     "multi_margin_loss",
     "soft_margin_loss",
     "multilabel_soft_margin_loss",
-    "pairwise_distance",
     "cosine_embedding_loss",
     "margin_ranking_loss",
     "hinge_embedding_loss",

@@ -7,22 +7,12 @@ first logarithm is of zero. With softplus(x) = log(1 + e**x) we have -log σ(x) 
 
 from __future__ import annotations
 
-from tinytorch.core.engine import VJPS, Primitive, Rule, bind
+from tinytorch.core.engine import primitive
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.loss_support import Loss, check_same_shape, reduce
-from tinytorch.given.silence import quiet
 
 #| face nn.functional: binary_cross_entropy_with_logits
 #| face nn: BCEWithLogitsLoss
-
-
-def softplus_kernel(xp, x):
-    """Return log(1 + e**x) without overflow: max(x, 0) + log(1 + e**-|x|)."""
-    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
-
-
-SOFTPLUS = Primitive("softplus", quiet(softplus_kernel), promote="float")
-VJPS["softplus"] = Rule(lambda g, s: g * s.x.sigmoid(), saves=("x",))
 
 
 def binary_cross_entropy_with_logits(
@@ -37,7 +27,7 @@ def binary_cross_entropy_with_logits(
     weight: a factor for each element. pos_weight: a factor for the answer "yes", where it is rare.
     """
     check_same_shape("binary_cross_entropy_with_logits", input, target)
-    surprise = bind(SOFTPLUS, -input)
+    surprise = primitive("softplus")(-input)
     if pos_weight is not None:
         surprise = (1 + (pos_weight - 1) * target) * surprise
     values = (1 - target) * input + surprise

@@ -6,7 +6,8 @@ import numpy as np
 
 from tinytorch.core.engine import VJPS, Primitive, Rule, bind
 from tinytorch.core.tensor import Tensor, from_array, where
-from tinytorch.given.binary_loss import SOFTPLUS, binary_cross_entropy_with_logits
+from tinytorch.given.activation_functions import SOFTPLUS
+from tinytorch.given.binary_loss import binary_cross_entropy_with_logits
 from tinytorch.given.loss_support import (
     REDUCTIONS,
     Loss,
