@@ -2,17 +2,16 @@
 
 Run with a Python that has PyTorch: `python tests/data/make_more_losses.py`. Everything is float64. A case has inputs
 0, 1, …, the loss, and the gradient of (loss · its own shape of weights).sum() in each floating input; name of the
-function, settings, and which inputs are differentiated stand in `cases`, as JSON. All arrays lie one behind the other
-in `flat`, in the order and with the shapes of `shapes`.
+function, settings, and which inputs are differentiated stand in `cases`.
 """
 
-import json
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from flat_file import write
 from torch.nn import functional as F
 
 RNG = np.random.default_rng(21)
@@ -123,11 +122,7 @@ def main() -> None:
     for p, keepdim in product((0.0, 1.0, 2.0, 2.5, float("inf")), (False, True)):
         pair = [normal(4, 3), normal(1, 3)]
         freeze("pairwise_distance", pair, [0, 1] if p else [], p=p, keepdim=keepdim, eps=1e-3)
-    target = Path(__file__).with_name("more_losses.npz")
-    shapes = {name: list(array.shape) for name, array in DATA.items()}
-    flat = np.concatenate([np.ravel(array).astype(float) for array in DATA.values()])
-    np.savez_compressed(target, cases=np.array(json.dumps(CASES)), shapes=np.array(json.dumps(shapes)), flat=flat)
-    print(f"{len(CASES)} cases, {target.stat().st_size} bytes")
+    write(Path(__file__).with_name("more_losses.npz"), CASES, DATA)
 
 
 if __name__ == "__main__":

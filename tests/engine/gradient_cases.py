@@ -279,6 +279,44 @@ ATTENTION_CASES = {
     ],
 }
 
+GOING_ON = tensor(np.array([[False, True], [True, True]])[..., None])
+RECURRENT = {"rnn": 1, "lstm": 4, "gru": 3}
+
+
+def recurrent(name, mask=None, **settings):
+    def function(*inputs):
+        found = primitive(name)(*inputs, mask, **settings)
+        return found if name != "lstm" else found[0] * 2.0 + found[1]
+
+    gates = RECURRENT[name]
+    states = [normal(2, 1) for _ in range(1 + (name == "lstm"))]
+    return function, [normal(2, 2, gates), *states, normal(gates, 1), normal(gates)]
+
+
+def recurrent_grad(name, mask=None, **settings):
+    """The gradient kernel, fed with what the forward kernel keeps; its outputs are joined with different factors."""
+
+    def function(*inputs):
+        count = 2 if name == "lstm" else 1
+        plain = [x.detach().numpy() for x in inputs[count:]]
+        found = primitive(name).kernel(np, *plain, None if mask is None else mask.numpy(), **settings)
+        kept = [found] if name == "rnn" else found[2:] if name == "lstm" else found
+        outs = primitive(f"{name}_grad")(*inputs, mask, *(tensor(k) for k in kept), **settings)
+        return sum((out * (i + 1.0)).sum() for i, out in enumerate(outs))
+
+    _, inputs = recurrent(name)
+    return function, [normal(2, 2, 1), *([normal(2, 1)] if name == "lstm" else []), *inputs]
+
+
+RECURRENT_CASES = {
+    "rnn": [recurrent("rnn", nonlinearity="tanh"), recurrent("rnn", GOING_ON, nonlinearity="relu")],
+    "lstm": [recurrent("lstm"), recurrent("lstm", GOING_ON)],
+    "gru": [recurrent("gru"), recurrent("gru", GOING_ON)],
+    "rnn_grad": [recurrent_grad("rnn", GOING_ON, nonlinearity="tanh")],
+    "lstm_grad": [recurrent_grad("lstm", GOING_ON)],
+    "gru_grad": [recurrent_grad("gru", GOING_ON)],
+}
+
 TARGETS = tensor(np.array([0, 2, 1, -100]))
 CLASS_WEIGHTS = tensor(np.array([1.0, 2.0, 0.5]))
 
@@ -311,7 +349,10 @@ TRAINING_CASES = {
     ],
 }
 
-CASES = {**TENSOR_CASES, **ACTIVATION_CASES, **LAYER_CASES, **SPATIAL_CASES, **ATTENTION_CASES, **TRAINING_CASES}
+CASES = {
+    **TENSOR_CASES, **ACTIVATION_CASES, **LAYER_CASES, **SPATIAL_CASES, **ATTENTION_CASES, **RECURRENT_CASES,
+    **TRAINING_CASES,
+}
 
 
 def leaves(arrays):

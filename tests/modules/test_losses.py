@@ -1,7 +1,6 @@
 """The losses beside MSE, cross-entropy and BCE with logits: PyTorch's values, gradients, modules, refusals."""
 
 import inspect
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +8,13 @@ import numpy as np
 import pytest
 
 import tinytorch
+from tests.data.flat_file import read
 from tinytorch import Tensor, nn
 from tinytorch.autograd import gradcheck, gradgradcheck
 from tinytorch.core.engine import TinyTorchError
 from tinytorch.nn import functional as F
 
-FILE = np.load(Path(__file__).parent.parent / "data" / "more_losses.npz")
-CASES, SHAPES = json.loads(str(FILE["cases"])), json.loads(str(FILE["shapes"]))
-CUTS = np.cumsum([int(np.prod(shape)) for shape in SHAPES.values()])
-FROZEN = {
-    name: part.reshape(shape) for (name, shape), part in zip(SHAPES.items(), np.split(FILE["flat"], CUTS), strict=False)
-}
+CASES, FROZEN = read(Path(__file__).parent.parent / "data" / "more_losses.npz")
 CLASSES = ("nll_loss", "multi_margin_loss")      # their second input is class numbers
 
 

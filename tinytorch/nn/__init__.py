@@ -33,6 +33,8 @@ from tinytorch.core.spatial import Conv2d, BatchNorm1d, BatchNorm2d
 from tinytorch.given.normalisation import LayerNorm
 from tinytorch.given.pooling import MaxPool2d, AvgPool2d, AdaptiveAvgPool2d
 from tinytorch.core.attention import MultiheadAttention, SinusoidalPositions, LearnedPositions, TransformerBlock
+from tinytorch.given.recurrent_cells import RNNCell, LSTMCell, GRUCell
+from tinytorch.given.recurrent import RNN, LSTM, GRU
 from tinytorch.core.training import MSELoss, CrossEntropyLoss
 from tinytorch.given.binary_loss import BCEWithLogitsLoss
 from tinytorch.given.class_losses import (
@@ -109,6 +111,12 @@ __all__ = [
     "SinusoidalPositions",
     "LearnedPositions",
     "TransformerBlock",
+    "RNNCell",
+    "LSTMCell",
+    "GRUCell",
+    "RNN",
+    "LSTM",
+    "GRU",
     "MSELoss",
     "CrossEntropyLoss",
     "BCEWithLogitsLoss",
