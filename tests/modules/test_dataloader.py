@@ -247,7 +247,6 @@ def test_two_loops_at_once_do_not_disturb_each_other() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"num_workers": 2}, "num_workers=0, found 2"),
         ({"shuffle": True, "sampler": [0]}, "found both"),
         ({"batch_sampler": [[0]], "batch_size": 2}, "batch_sampler alone"),
         ({"batch_size": 0}, "at least 1, found 0"),

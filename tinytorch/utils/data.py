@@ -3,9 +3,11 @@
 """The public names of tinytorch.utils.data."""
 
 from tinytorch.core.dataloader import TensorDataset, DataLoader, RandomSampler, BatchSampler
-from tinytorch.given.collate import default_collate
+from tinytorch.given.collate import default_collate, default_convert
 from tinytorch.given.dataset_base import Dataset, Subset, random_split
+from tinytorch.given.dataset_kinds import IterableDataset, ConcatDataset, ChainDataset, StackDataset
 from tinytorch.given.samplers import Sampler, SequentialSampler
+from tinytorch.given.worker_info import get_worker_info
 
 __all__ = [
     "TensorDataset",
@@ -13,9 +15,15 @@ __all__ = [
     "RandomSampler",
     "BatchSampler",
     "default_collate",
+    "default_convert",
     "Dataset",
     "Subset",
     "random_split",
+    "IterableDataset",
+    "ConcatDataset",
+    "ChainDataset",
+    "StackDataset",
     "Sampler",
     "SequentialSampler",
+    "get_worker_info",
 ]

@@ -46,6 +46,7 @@ from tinytorch.given.random import Generator
 from tinytorch.given.samplers import Sampler, SequentialSampler, check_batch_size, check_loader, check_state
 from tinytorch.given.seeds import fold_in, new_seed
 from tinytorch.given.transform_base import Compose, Transform, pad_images
+from tinytorch.given.worker_loader import WorkerLoader
 
 # %% [markdown]
 r"""
@@ -326,23 +327,26 @@ state between two batches must see the batch he holds as done.
 
 # %% nbgrader={"grade": false, "grade_id": "dataloader-loader", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
-class DataLoader:
+class DataLoader(WorkerLoader):
     """Batches of a data set, epoch after epoch.
 
     Arguments as in PyTorch: `batch_size`; `shuffle`; or a `sampler` of item numbers, or a `batch_sampler` of lists of
     them; `collate_fn` turns a list of items into a batch; `drop_last` leaves a short last batch out; `generator` seeds
-    the order (default: the one that `manual_seed` sets; read once, here). Batches are made in this process: no workers.
+    the order (default: the one that `manual_seed` sets; read once, here). WorkerLoader (given) explains the others.
     """
 
     def __init__(self, dataset, batch_size=1, shuffle=False, sampler=None, batch_sampler=None, num_workers=0,
-                 collate_fn=None, *, drop_last=False, generator=None):
-        check_loader(batch_size, shuffle, sampler, batch_sampler, num_workers, drop_last)
+                 collate_fn=None, pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None,
+                 multiprocessing_context=None, generator=None, *, prefetch_factor=None, persistent_workers=False):
+        check_loader(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last)
+        super().__init__(num_workers, pin_memory, timeout, worker_init_fn, multiprocessing_context, prefetch_factor,
+                         persistent_workers)
         if batch_sampler is None:
             if sampler is None:
                 sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
-            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
-        self.dataset, self.batch_sampler, self.num_workers, self.collate_fn = dataset, batch_sampler, 0, collate_fn
-        self.sampler = getattr(batch_sampler, "sampler", None)
+            batch_sampler = sampler if batch_size is None else BatchSampler(sampler, batch_size, drop_last)
+        self.dataset, self.batch_sampler, self.collate_fn = dataset, batch_sampler, collate_fn
+        self.sampler = getattr(batch_sampler, "sampler", sampler)
         self.batch_size = getattr(batch_sampler, "batch_size", None)
         self.drop_last = getattr(batch_sampler, "drop_last", False)
         self.seed = self.sampler.seed if hasattr(self.sampler, "seed") else new_seed(generator)
@@ -355,7 +359,7 @@ class DataLoader:
     def __iter__(self):
         epoch, start = self._next
         self._next, self._place = (epoch + 1, 0), (epoch, start)
-        return self._batches(epoch, start)
+        return self._batches(epoch, start) if self._simple else self._other_batches(epoch, start)
 
 # %% nbgrader={"grade": false, "grade_id": "dataloader-batches", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
@@ -443,7 +447,7 @@ The position counts batches, so a state can only be continued with the same numb
 class DataLoader(DataLoader):
     def _measure(self):
         """What a state must share with the loader that continues it."""
-        return {"batch_size": self.batch_size, "batches": len(self.batch_sampler)}
+        return {"batch_size": self.batch_size, "batches": self._count_batches()}
 
     def state_dict(self):
         """Where the loader is: a dictionary of integers.
@@ -662,9 +666,7 @@ def test_normalize():
 
 A mirrored ship is still a ship, and so is one that lies two pixels further to the left. **Augmentation** shows the
 network such variants: it cannot learn an image by heart that never comes twice the same. For CIFAR-10, flipping and
-cropping are worth several percent.
- Both belong *before* `ToFloat`: on bytes they move a
-quarter of the memory.
+cropping are worth several percent. Both belong *before* `ToFloat`: on bytes they move a quarter of the memory.
 
 For the crop, pad the images (given) and cut a window of the old size at a random place, another for each image. No
 loop is needed: `sliding_window_view` shows *all* windows of an array at once without copying, by strides, and one
@@ -883,10 +885,10 @@ def report_pipeline():
 """
 ## Production context
 
-The names and arguments here are PyTorch's. Three things differ.
+The names and arguments here are PyTorch's. Some things differ.
 
-* PyTorch's loader starts **worker processes** (`num_workers`) that fetch batches ahead of time. That pays when an item
-  is a JPEG to be decoded; for arrays in memory, shipping batches between processes costs more than making them.
+* With `num_workers`, **worker processes** (given) make batches ahead. That pays when an item is a JPEG to be decoded;
+  for arrays in memory, shipping can cost more than making. PyTorch forks workers; ours start afresh, as new processes.
 * PyTorch fetches item by item. Its answer to that cost is `__getitems__`, the same idea as your `get_batch`. The
   fastest CIFAR training codes go further and keep the whole data set, as bytes, on the GPU.
 * PyTorch's order comes from one running generator. To resume in mid-epoch you need `StatefulDataLoader` from

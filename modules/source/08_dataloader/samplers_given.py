@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sized
 
-from tinytorch.core.engine import TinyTorchError
+from tinytorch.core.engine import DTypeError, TinyTorchError
 
 #| face utils.data: Sampler, SequentialSampler
 
@@ -17,15 +18,17 @@ class Sampler:
 
 
 class SequentialSampler(Sampler):
-    """0, 1, 2, … in order."""
+    """0, 1, 2, … in order. A stream has no numbers: for it, None for ever."""
 
     def __init__(self, data_source: Sized):
         self.data_source = data_source
 
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self.data_source)))
+    def __iter__(self) -> Iterator:
+        return itertools.repeat(None) if is_stream(self.data_source) else iter(range(len(self.data_source)))
 
     def __len__(self) -> int:
+        if not hasattr(self.data_source, "__len__"):
+            raise DTypeError(f"Expected a data set with a length, found {type(self.data_source).__name__} without one.")
         return len(self.data_source)
 
 
@@ -36,17 +39,22 @@ def check_batch_size(batch_size: object) -> None:
 
 
 def check_loader(
-    batch_size: int, shuffle: bool, sampler: object, batch_sampler: object, num_workers: int, drop_last: bool
+    dataset: object, batch_size: int | None, shuffle: bool, sampler: object, batch_sampler: object, drop_last: bool
 ) -> None:
-    """Raise TinyTorchError for arguments of a DataLoader that contradict each other or that it cannot serve."""
-    if num_workers != 0:
-        raise TinyTorchError(
-            f"Expected num_workers=0, found {num_workers!r}: batches are made in the process that asks for them."
-        )
+    """Raise TinyTorchError for arguments of a DataLoader that contradict each other."""
     if sampler is not None and shuffle:
         raise TinyTorchError("Expected shuffle=True or a sampler, found both: the sampler alone decides the order.")
     if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
         raise TinyTorchError("Expected a batch_sampler alone, found batch_size, shuffle, sampler or drop_last too.")
+    if batch_size is None and drop_last:
+        raise TinyTorchError("Expected drop_last=False with batch_size=None, found True: single items have no rest.")
+    if is_stream(dataset) and (shuffle or sampler is not None or batch_sampler is not None):
+        raise TinyTorchError("Expected a stream without shuffle and samplers, found one: it decides its order itself.")
+
+
+def is_stream(dataset: object) -> bool:
+    """Whether the data set is an IterableDataset: items come one after the other and have no numbers."""
+    return getattr(dataset, "streams", False)
 
 
 def check_state(state: Mapping[str, int], measure: Mapping[str, int | None]) -> None:
