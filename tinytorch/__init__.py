@@ -172,4 +172,11 @@ __all__ = [
     "training",
 ]
 
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)
+
+
 _manifest_check.warn_if_edited()

@@ -5,3 +5,9 @@
 from tinytorch.core.autograd import backward, grad, gradcheck, gradgradcheck, Function
 
 __all__ = ["backward", "grad", "gradcheck", "gradgradcheck", "Function"]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

@@ -5,3 +5,9 @@
 from tinytorch.given.image_datasets import CIFAR10, MNIST, Digits, SyntheticImages
 
 __all__ = ["CIFAR10", "MNIST", "Digits", "SyntheticImages"]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

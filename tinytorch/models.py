@@ -6,3 +6,9 @@ from tinytorch.core.networks import MLP, count_parameters, count_flops, summary
 from tinytorch.core.spatial import SmallCNN
 
 __all__ = ["MLP", "count_parameters", "count_flops", "summary", "SmallCNN"]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

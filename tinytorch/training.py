@@ -22,3 +22,9 @@ __all__ = [
     "plot_training_history",
     "plot_confusion_matrix",
 ]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

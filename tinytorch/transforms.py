@@ -6,3 +6,9 @@ from tinytorch.core.dataloader import ToFloat, Normalize, RandomHorizontalFlip, 
 from tinytorch.given.transform_base import Compose
 
 __all__ = ["ToFloat", "Normalize", "RandomHorizontalFlip", "RandomCrop", "Compose"]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

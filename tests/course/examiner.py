@@ -60,14 +60,14 @@ class Verdict:
 class Examiner:
     """Runs cases in forked children, two at a time. Close it with `with`."""
 
-    def __init__(self, project: Project, course: Course) -> None:
+    def __init__(self, project: Project, course: Course, workers: int = WORKERS) -> None:
         self.project, self.course = project, course
         self._folder = Path(tempfile.mkdtemp(prefix="tito-examiner-"))
         self._copies = ProjectCopies(project, course, self._folder)
         self._copying = threading.Lock()
         self._zygotes: queue.Queue[Zygote] = queue.Queue()
-        self._pool = ThreadPoolExecutor(WORKERS)
-        for _ in range(WORKERS):
+        self._pool = ThreadPoolExecutor(workers)
+        for _ in range(workers):
             self._zygotes.put(Zygote())
 
     def __enter__(self) -> Examiner:
@@ -92,10 +92,10 @@ class Examiner:
         finally:
             shutil.rmtree(copy.root)
 
-    def _run(self, kind: str, arguments: list[str], cwd: Path, output: Path) -> int:
+    def _run(self, kind: str, arguments: list[str], cwd: Path, output: Path, cpu_seconds: int | None = None) -> int:
         zygote = self._zygotes.get()
         try:
-            return zygote.run(kind, arguments, cwd=cwd, output=output)
+            return zygote.run(kind, arguments, cwd=cwd, output=output, cpu_seconds=cpu_seconds)
         finally:
             self._zygotes.put(zygote)
 
@@ -115,14 +115,24 @@ class Examiner:
         in_order = code == 0 and (tested or failures)
         return Verdict(failures, "" if in_order else f"the tests ended with {code}\n{output[-2000:]}")
 
-    def checkpoint(self, module: Module, source: str) -> Verdict:
+    def first_failure(self, module: Module, source: str, line: int, cpu_seconds: int) -> str:
+        """What the first of the module's own tests to fail says, those behind `line` first; "" when all pass."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            text, output = Path(name) / "source.txt", Path(name) / "output.txt"
+            text.write_text(source, encoding="utf-8")
+            arguments = [str(module.dev_file(self.project)), str(text), str(line)]
+            code = self._run("first failure", arguments, module.folder(self.project), output, cpu_seconds)
+            said = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return "" if code == 0 else f"killed by signal {-code}" if code < 0 else said[-1] if said else f"exit {code}"
+
+    def checkpoint(self, module: Module, source: str, cpu_seconds: int | None = None) -> Verdict:
         """The checkpoint of the module, in a project of its own with the package exported from `source`."""
         checkpoint = self.course.checkpoint_of(module)
         assert checkpoint is not None, f"{module.name} has no checkpoint"
         with self._copy(module, source, exported=True) as copy:
             target, output = copy.root / "results.jsonl", copy.root / "output.txt"
             arguments = pytest_arguments(copy, checkpoint.file(copy), target)
-            self._run("pytest", arguments, copy.root, output)
+            self._run("pytest", arguments, copy.root, output, cpu_seconds)
             text = output.read_text(encoding="utf-8", errors="replace")
             outcome = results.judge(checkpoint, target, output=text, seconds=0.0, sources={})
         failures = tuple(Failure(each.test, each.exception, each.message) for each in outcome.failures)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from types import TracebackType
 from typing import Any
 
 TIMEOUT = 120.0
+MEMORY = 4 << 30  # bytes, of a case with a time limit
 
 
 class Zygote:
@@ -39,10 +41,13 @@ class Zygote:
             start_new_session=True,
         )
 
-    def run(self, kind: str, arguments: list[str], *, cwd: Path, output: Path) -> int:
-        """Run one case in a forked child, its output into the file `output`. Returns its exit code (< 0: a signal)."""
+    def run(self, kind: str, arguments: list[str], *, cwd: Path, output: Path, cpu_seconds: int | None = None) -> int:
+        """Run one case in a forked child, its output into the file `output`. Returns its exit code (< 0: a signal).
+
+        `cpu_seconds` ends a case that does not come to an end by itself; then it may not take more than 4 GiB either.
+        """
         assert self._process.stdin is not None and self._process.stdout is not None
-        request = {"kind": kind, "arguments": arguments, "cwd": str(cwd), "output": str(output)}
+        request = {"kind": kind, "arguments": arguments, "cwd": str(cwd), "output": str(output), "cpu": cpu_seconds}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
@@ -117,6 +122,9 @@ def _run_case(request: dict[str, Any]) -> int:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.chdir(request["cwd"])
     arguments = request["arguments"]
+    if request["cpu"] is not None:
+        resource.setrlimit(resource.RLIMIT_CPU, (request["cpu"], request["cpu"]))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     if request["kind"] == "pytest":
         import pytest
 
@@ -124,9 +132,25 @@ def _run_case(request: dict[str, Any]) -> int:
         return int(pytest.main(arguments))
     from tito.run import child_tests
 
+    file, text = Path(arguments[0]), Path(arguments[1])
+    if request["kind"] == "first failure":
+        return _until_a_failure(file, text.read_text(encoding="utf-8"), int(arguments[2]))
     with open(arguments[2], "a", encoding="utf-8") as events:
-        child_tests.main(Path(arguments[0]), Path(arguments[1]), events)
+        child_tests.main(file, text, events)
     return 0
+
+
+def _until_a_failure(file: Path, text: str, line: int) -> int:
+    """Call the tests, those behind `line` first, until one fails: print which and return 1. 0: all passed."""
+    from tito.run import child_tests
+
+    tests = child_tests.tests_of(child_tests.load(file, text), file)
+    for name, test in sorted(tests, key=lambda each: each[1].__code__.co_firstlineno < line):
+        outcome = child_tests.run_test(test, file)
+        if not outcome["passed"]:
+            print(f"{name}: {outcome['exception']}: {outcome['message']}")
+            return 1
+    return 0 if tests else 70
 
 
 if __name__ == "__main__":

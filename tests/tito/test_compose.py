@@ -107,7 +107,9 @@ def test_what_the_package_consists_of(toy: Toy) -> None:
     assert sorted(toy.compose()) == [
         "__init__.py",
         "_manifest_check.py",
+        "_missing_names.py",
         "_modules.py",
+        "_pytorch_names.json",
         "assets/words.txt",
         "core/__init__.py",
         "core/alpha.py",
@@ -150,7 +152,8 @@ def test_faces_offer_what_is_built_and_nothing_else(toy: Toy) -> None:
 
 def test_the_empty_package_is_nearly_empty(toy: Toy) -> None:
     course = toy.course
-    assert sorted(compose(course, [], {})) == ["__init__.py", "_manifest_check.py", "manifest.json"]
+    shared = ["_manifest_check.py", "_missing_names.py", "_pytorch_names.json"]
+    assert sorted(compose(course, [], {})) == ["__init__.py", *shared, "manifest.json"]
 
 
 def test_a_bench_brings_its_given_files_and_assets_but_no_faces(toy: Toy) -> None:

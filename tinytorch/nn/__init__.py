@@ -140,3 +140,9 @@ __all__ = [
     "init",
     "utils",
 ]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

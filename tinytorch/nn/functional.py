@@ -120,3 +120,9 @@ __all__ = [
     "poisson_nll_loss",
     "gaussian_nll_loss",
 ]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

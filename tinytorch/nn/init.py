@@ -27,3 +27,9 @@ __all__ = [
     "xavier_normal_",
     "xavier_uniform_",
 ]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

@@ -6,3 +6,9 @@ from tinytorch.core.optimizers import Optimizer, SGD, Adam, RMSprop, AdamW
 from tinytorch.optim import lr_scheduler
 
 __all__ = ["Optimizer", "SGD", "Adam", "RMSprop", "AdamW", "lr_scheduler"]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

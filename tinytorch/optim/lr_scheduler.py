@@ -6,3 +6,9 @@ from tinytorch.core.optimizers import StepLR, CosineAnnealingLR
 from tinytorch.given.schedulers import LRScheduler, OneCycleLR
 
 __all__ = ["StepLR", "CosineAnnealingLR", "LRScheduler", "OneCycleLR"]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

@@ -15,3 +15,9 @@ __all__ = [
     "data",
     "checkpoint",
 ]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

@@ -5,3 +5,9 @@
 from tinytorch.core.autograd import checkpoint
 
 __all__ = ["checkpoint"]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

@@ -27,3 +27,9 @@ __all__ = [
     "SequentialSampler",
     "get_worker_info",
 ]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

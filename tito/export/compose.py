@@ -11,7 +11,7 @@ from tito import __version__
 from tito.course.model import Course, Module
 from tito.course.sources import ModuleSources
 from tito.errors import ExportError
-from tito.export import manifest_check
+from tito.export import manifest_check, missing_names
 from tito.export.directives import FaceRow, given_origin, read_exports, read_given
 from tito.export.faces import check_faces, face_files
 from tito.export.header import module_header, shared_header
@@ -135,8 +135,11 @@ def _add_shared(draft: Draft, course: Course) -> None:
         head = shared_header("the exported modules", dict.fromkeys(draft.loads.values()))
         title = '"""Every exported target, in course order: importing one fills its rows into the engine\'s tables."""'
         draft.add("_modules.py", f"{head}{title}\n\n" + "\n".join(lines) + "\n", "tito")
-    check = Path(manifest_check.__file__).read_text(encoding="utf-8")
-    draft.add("_manifest_check.py", f"# Copied by tito from {manifest_check.__name__}: do not edit.\n{check}", "tito")
+    for part in (manifest_check, missing_names):
+        source = Path(str(part.__file__))
+        text = f"# Copied by tito from {part.__name__}: do not edit.\n{source.read_text(encoding='utf-8')}"
+        draft.add(f"_{source.name}", text, "tito")
+    draft.add(missing_names.PYTORCH, Path(__file__).with_name("pytorch_names.json").read_text(encoding="utf-8"), "tito")
     for path, text in face_files(course, draft.faces, draft.loads, __version__).items():
         draft.add(path, text, "tito")
 

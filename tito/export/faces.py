@@ -12,6 +12,12 @@ from tito.export.imports import PACKAGE, from_import
 
 TOP = "tinytorch"
 RESERVED = ("core", "given", "assets")
+MISSING = """
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)"""  # in every face: what is said of a name that it does not have
 
 
 def check_faces(course: Course, rows: Iterable[FaceRow], names: Mapping[str, frozenset[str]]) -> None:
@@ -63,6 +69,8 @@ def _top_text(rows: list[FaceRow], present: list[str], version: str, loads: list
         "",
         f'__version__ = "{version}"',
         _all_line(["__version__", *names]),
+        MISSING,
+        "",
         "",
         "_manifest_check.warn_if_edited()",
     ]
@@ -76,7 +84,7 @@ def _face_text(course: Course, face: str, rows: list[FaceRow], present: list[str
     lines = [shared_header(f"the face {PACKAGE}.{face}", modules) + f'"""The public names of {PACKAGE}.{face}."""', ""]
     lines += _import_lines(mine)
     lines += [from_import(f"{PACKAGE}.{face}", children)] if children else []
-    return "\n".join([*lines, "", _all_line([row.alias for row in mine] + children)]) + "\n"
+    return "\n".join([*lines, "", _all_line([row.alias for row in mine] + children), MISSING]) + "\n"
 
 
 def _import_lines(rows: list[FaceRow]) -> list[str]:

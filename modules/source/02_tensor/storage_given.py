@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from tinytorch.given.absent_names import AbsentNames
 from tinytorch.given.pending import ONCE, Pending, settle
 
 _new = object.__new__    # `wrap` runs for every operation: one look-up less
@@ -28,7 +29,7 @@ class Storage:
     epoch = 0         # overwritings that were recorded in a graph
 
 
-class TensorBase:
+class TensorBase(AbsentNames):
     """State of a tensor, without operations. `Tensor` adds those."""
 
     _array: ndarray             # of a pending tensor: computed on first use
@@ -59,6 +60,9 @@ class TensorBase:
         return self._memory
 
     __hash__ = object.__hash__
+
+    def __dir__(self) -> list[str]:
+        return sorted({*vars(self), *dir(type(self))})
 
 
 def wrap(cls: type, array: Any, storage: Storage | None = None) -> Any:

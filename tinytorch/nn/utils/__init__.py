@@ -7,3 +7,9 @@ from tinytorch.given.clipping import clip_grad_value_
 from tinytorch.nn.utils import rnn
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "rnn"]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)

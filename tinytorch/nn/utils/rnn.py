@@ -19,3 +19,9 @@ __all__ = [
     "pad_packed_sequence",
     "pack_sequence",
 ]
+
+
+def __getattr__(name):
+    from tinytorch._missing_names import missing
+
+    raise missing(__name__, name, __all__)
