@@ -38,12 +38,37 @@ class ModuleSequence(Module):
         name = self.key(index)
         self._modules[name] = expect_module(module, type(self).__name__)
 
-    def __delitem__(self, index: int) -> None:
-        """Remove one element; those named by numbers are counted anew."""
-        name = self.key(index)
-        del self._modules[name]
+    def __delitem__(self, index: int | slice) -> None:
+        """Remove one element or a slice of them; those named by numbers are counted anew."""
+        for name in list(self._modules)[index] if isinstance(index, slice) else [self.key(index)]:
+            del self._modules[name]
         if all(key.isdigit() for key in self._modules):
             self._renumber(list(self))
+
+    def pop(self, key: int = -1) -> Any:
+        """Remove the element at `key`, the last one by default; return it."""
+        module = self._modules[self.key(key)]
+        del self[key]
+        return module
+
+    def __add__(self, other: Iterable[Module]) -> Any:
+        """Return a new container with the elements of both, the very same modules, numbered anew."""
+        return type(self)._of([*self, *self._others(other, "+")])
+
+    def __iadd__(self, other: Iterable[Module]) -> Any:
+        return self.extend(self._others(other, "+="))
+
+    def _others(self, other: Any, operator: str) -> list[Module]:
+        if not isinstance(other, ModuleSequence | list | tuple):
+            name = type(self).__name__
+            raise DTypeError(f"{name} {operator} …: expected a {name} or a list, found {type(other).__name__}.")
+        return list(other)
+
+    @classmethod
+    def _of(cls, modules: list[Module]) -> Any:
+        """Return a container of this kind; one with a constructor of its own becomes what it is built on."""
+        kind = next(base for base in cls.__mro__ if ModuleSequence in base.__bases__)
+        return kind().extend(modules)
 
     def insert(self, index: int, module: Module) -> Any:
         """Put a module before the element at `index`, as list.insert does; return self."""
@@ -77,3 +102,17 @@ def expect_module(value: Any, what: str) -> Any:
             hint = f" Unpack the {type(value).__name__} with a star: {what}(*layers)."
         raise DTypeError(f"{what}: expected a Module, found {value if hint else type(value).__name__!r}.{hint}")
     return value
+
+
+def repr_of_list(modules: ModuleSequence) -> str:
+    """Return the text of a ModuleList: neighbours that read alike stand on one line, with their number."""
+    runs: list[list] = []
+    for i, text in enumerate(repr(module) for module in modules):
+        if runs and runs[-1][2] == text:
+            runs[-1][1] = i
+        else:
+            runs.append([i, i, text])
+    rows = [f"({a}): {text}" if a == b else f"({a}-{b}): {b - a + 1} x {text}" for a, b, text in runs]
+    lines = "\n".join(rows).replace("\n", "\n  ")
+    name = type(modules).__name__
+    return f"{name}(\n  {lines}\n)" if rows else f"{name}()"

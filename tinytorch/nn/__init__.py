@@ -29,6 +29,7 @@ from tinytorch.given.dropout_family import Dropout1d, Dropout2d, AlphaDropout, F
 from tinytorch.given.parameter import Parameter
 from tinytorch.given.similarity import CosineSimilarity, PairwiseDistance, Bilinear, Unflatten
 from tinytorch.core.networks import Sequential, ModuleList
+from tinytorch.given.named_containers import ModuleDict, ParameterList, ParameterDict
 from tinytorch.core.spatial import Conv2d, BatchNorm1d, BatchNorm2d
 from tinytorch.given.normalisation import LayerNorm
 from tinytorch.given.pooling import MaxPool2d, AvgPool2d, AdaptiveAvgPool2d
@@ -100,6 +101,9 @@ __all__ = [
     "Unflatten",
     "Sequential",
     "ModuleList",
+    "ModuleDict",
+    "ParameterList",
+    "ParameterDict",
     "Conv2d",
     "BatchNorm1d",
     "BatchNorm2d",

@@ -72,9 +72,11 @@ from tinytorch.core.tensor import Tensor, empty
 from tinytorch.given import tensor_ops as ops
 from tinytorch.given.arguments import expect_tensor
 from tinytorch.given.initialization import calculate_gain, fan, normal_, uniform_, unrecorded, zeros_
-from tinytorch.given.module_methods import IncompatibleKeys, ModuleMethods, refuse_state
+from tinytorch.given.module_methods import ModuleMethods
+from tinytorch.given.module_state import IncompatibleKeys, refuse_state
 from tinytorch.given.parameter import Parameter
 from tinytorch.given.random import DEFAULT_GENERATOR, random_uniform
+from tinytorch.given.settings import number, whole
 
 # %% [markdown]
 """
@@ -501,7 +503,7 @@ class Linear(Module):
         APPROACH: `empty(*shape, dtype=dtype)`. The given last line fills them. EXAMPLE: Linear(3, 2).weight.shape -> (2, 3)
         """
         super().__init__()
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features, self.out_features = whole(in_features, "Linear's in_features"), whole(out_features, "Linear's out_features")
         dtype = "float32" if dtype is None else dtype
         ### BEGIN SOLUTION
         self.weight = Parameter(empty(out_features, in_features, dtype=dtype))
@@ -602,8 +604,7 @@ def dropout(input, p=0.5, training=True, inplace=False):
     EXAMPLE: dropout(x, 0.5, training=False) is x
     """
     expect_tensor(input, "dropout")
-    if not 0 <= p <= 1:
-        raise TinyTorchError(f"dropout: expected a probability p from 0 to 1, found {p!r}.")
+    p = number(p, "dropout's probability p", 0, 1)
     ### BEGIN SOLUTION
     if not training or p == 0:
         return input
@@ -735,9 +736,7 @@ class Dropout(Module):
 
     def __init__(self, p=0.5, inplace=False):
         super().__init__()
-        if not 0 <= p <= 1:
-            raise TinyTorchError(f"Dropout: expected a probability p from 0 to 1, found {p!r}.")
-        self.p, self.inplace = p, inplace
+        self.p, self.inplace = number(p, "Dropout's probability p", 0, 1), inplace
 
     def forward(self, input):
         return dropout(input, self.p, self.training, self.inplace)
@@ -754,7 +753,8 @@ class Embedding(Module):
 
     def __init__(self, num_embeddings, embedding_dim, padding_idx=None, dtype=None):
         super().__init__()
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.num_embeddings = num_embeddings = whole(num_embeddings, "Embedding's num_embeddings")
+        self.embedding_dim = embedding_dim = whole(embedding_dim, "Embedding's embedding_dim")
         self.padding_idx = None if padding_idx is None else ops.axis(padding_idx, num_embeddings, "Embedding's padding_idx")
         self.weight = Parameter(empty(num_embeddings, embedding_dim, dtype=dtype or "float32"))
         self.reset_parameters()

@@ -1,4 +1,4 @@
-"""What every Module can do, beside what module 04 teaches: registering by name, converting, hooks, and showing itself.
+"""What every Module can do, beside what module 04 teaches: registering by name, walking, and showing itself.
 
 `Module` inherits these methods. Its tables are plain dicts: `_parameters`, `_buffers` and `_modules`, each name ->
 value or None.
@@ -7,47 +7,18 @@ value or None.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from tinytorch.core.engine import DTypeError, TinyTorchError, check_dtype
+from tinytorch.core.engine import DTypeError, TinyTorchError
 from tinytorch.core.tensor import Tensor
+from tinytorch.given.module_conversion import ModuleConversion
+from tinytorch.given.module_hooks import ModuleHooks
 from tinytorch.given.parameter import Parameter
 
 TABLES = ("_parameters", "_buffers", "_modules")
-SHOWN = 5     # names listed in a message
 
 
-class IncompatibleKeys(NamedTuple):
-    """What load_state_dict(strict=False) could not match."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-
-class RemovableHandle:
-    """What registering a hook returns: `remove()` takes the hook out again; so does the end of a `with` block."""
-
-    _ids = count()
-
-    def __init__(self, hooks: dict, hook: Callable):
-        self.hooks, self.id = hooks, next(self._ids)
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        """Take the hook out; doing so twice is no error."""
-        self.hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
-
-
-class ModuleRegistry:
+class ModuleRegistry(ModuleHooks):
     """The tables of a module: what is where, and the ways to enter something by name."""
 
     _parameters: dict[str, Any]
@@ -59,7 +30,8 @@ class ModuleRegistry:
         """Make the empty tables."""
         for table in TABLES:
             self.__dict__[table] = {}
-        self.__dict__.update(_transient=set(), _forward_pre_hooks={}, _forward_hooks={})
+        self.__dict__["_transient"] = set()
+        self._prepare_hooks()
 
     def tables(self) -> tuple[dict, ...]:
         """Return the tables of parameters, buffers and submodules, and at last the plain attributes."""
@@ -148,48 +120,46 @@ class ModuleRegistry:
     register_module = add_module
 
 
-class ModuleMethods(ModuleRegistry):
-    """Calling, walking, converting and showing a module."""
+def _path(target: Any, what: str) -> list[str]:
+    """Return the names on a path like "encoder.layers.0"."""
+    if not isinstance(target, str) or not all(target.split(".")):
+        raise AttributeError(f"{what}: expected a path like 'encoder.0', found {target!r}.")
+    return target.split(".")
+
+
+class ModuleMethods(ModuleConversion, ModuleRegistry):
+    """Walking, changing and showing a module."""
 
     named_modules: Callable
     named_members: Callable
     train: Callable
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run `forward`, and the hooks around it."""
-        if not (self._forward_pre_hooks or self._forward_hooks):
-            return self.forward(*args, **kwargs)
-        for hook in tuple(self._forward_pre_hooks.values()):
-            changed = hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        output = self.forward(*args, **kwargs)
-        for hook in tuple(self._forward_hooks.values()):
-            changed = hook(self, args, output)
-            output = output if changed is None else changed
-        return output
-
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; a subclass overrides it."""
         raise NotImplementedError(f"{type(self).__name__}: expected a method forward, found none. Write it.")
 
-    def register_forward_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call `hook(module, args)` before each forward; what it returns, if not None, replaces the arguments."""
-        return RemovableHandle(self._forward_pre_hooks, hook)
-
-    def register_forward_hook(self, hook: Callable) -> RemovableHandle:
-        """Call `hook(module, args, output)` after each forward; what it returns, if not None, replaces the output."""
-        return RemovableHandle(self._forward_hooks, hook)
-
     # ---- walking
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
-        """Yield (name, Parameter), each parameter once."""
-        return self.named_members("_parameters", prefix, recurse)
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield (name, Parameter), each parameter once; or under each of its names, if not remove_duplicate."""
+        walk = self.named_members if remove_duplicate else self._members_by_every_name
+        return walk("_parameters", prefix, recurse)
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
-        """Yield (name, Tensor) of the buffers, each once."""
-        return self.named_members("_buffers", prefix, recurse)
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield (name, Tensor) of the buffers, each once; or under each of its names, if not remove_duplicate."""
+        walk = self.named_members if remove_duplicate else self._members_by_every_name
+        return walk("_buffers", prefix, recurse)
+
+    def _members_by_every_name(self, table: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+        path = f"{prefix}." if prefix else ""
+        yield from ((path + name, tensor) for name, tensor in getattr(self, table).items() if tensor is not None)
+        for name, module in self._modules.items() if recurse else ():
+            if module is not None:
+                yield from module._members_by_every_name(table, path + name, recurse)
 
     def parameters(self, recurse: bool = True) -> Iterator[Any]:
         """Yield the parameters, each once."""
@@ -214,6 +184,44 @@ class ModuleMethods(ModuleRegistry):
     def children(self) -> Iterator[Any]:
         """Yield the direct submodules, each once."""
         return (module for _, module in self.named_children())
+
+    def get_submodule(self, target: str) -> Any:
+        """Return the module at the path `target`, as "encoder.layers.0"; "" is the module itself."""
+        module = self
+        for name in _path(target, "get_submodule") if target else ():
+            if module._modules.get(name) is None:
+                known = ", ".join(module._modules) or "none"
+                raise AttributeError(
+                    f"{type(self).__name__}: expected a module at {target!r}, found none called {name!r} in "
+                    f"{type(module).__name__}, whose modules are: {known}."
+                )
+            module = module._modules[name]
+        return module
+
+    def set_submodule(self, target: str, module: Any, strict: bool = False) -> None:
+        """Replace the module at the path `target`. strict: there must be one; else its owner is enough."""
+        *owner, name = _path(target, "set_submodule")
+        if not isinstance(module, ModuleRegistry):
+            raise DTypeError(f"set_submodule({target!r}): expected a Module, found {type(module).__name__}.")
+        if strict:
+            self.get_submodule(target)
+        setattr(self.get_submodule(".".join(owner)), name, module)
+
+    def get_parameter(self, target: str) -> Any:
+        """Return the parameter at the path `target`, as "encoder.weight"."""
+        return self._member(target, "_parameters", "a parameter")
+
+    def get_buffer(self, target: str) -> Any:
+        """Return the buffer at the path `target`."""
+        return self._member(target, "_buffers", "a buffer")
+
+    def _member(self, target: str, table: str, kind: str) -> Any:
+        *owner, name = _path(target, kind)
+        known = getattr(self.get_submodule(".".join(owner)), table)
+        if name not in known:
+            shown = ", ".join(known) or "none"
+            raise AttributeError(f"{type(self).__name__}: expected {kind} at {target!r}, its owner's are: {shown}.")
+        return known[name]
 
     # ---- changing all of it
 
@@ -244,60 +252,19 @@ class ModuleMethods(ModuleRegistry):
         fn(self)
         return self
 
-    def to(self, target: Any = None, *, dtype: Any = None, device: Any = None) -> Any:
-        """Convert every floating parameter and buffer to a dtype, in place; return the module. Integers stay.
-
-        `to("cpu")` is accepted; other devices arrive with module 13.
-        """
-        for wanted in (target, device):
-            if isinstance(wanted, str) and wanted not in np.sctypeDict:
-                Tensor(0.0).to(wanted)
-                target = None if wanted is target else target
-        dtype = target if dtype is None else dtype
-        if dtype is None:
-            return self
-        dtype = check_dtype(dtype)
-        if dtype.kind != "f":
-            raise DTypeError(f"{type(self).__name__}.to: expected a floating dtype for weights, found {dtype}.")
-        for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.dtype.kind == "f" and tensor.dtype != dtype:
-                tensor._array = tensor._array.astype(dtype)
-                tensor._storage.version += 1               # what a graph saved of it is no longer there
-                tensor.grad = None if tensor.grad is None else tensor.grad.to(dtype)
-        return self
-
-    def float(self) -> Any:
-        """Convert to float32; return the module."""
-        return self.to(np.float32)
-
-    def double(self) -> Any:
-        """Convert to float64; return the module."""
-        return self.to(np.float64)
-
     # ---- showing
 
     def extra_repr(self) -> str:
         """Return the settings to show in the parentheses of `repr`; a subclass overrides it."""
         return ""
 
+    def _get_name(self) -> str:
+        return type(self).__name__
+
     def __repr__(self) -> str:
         extra = [self.extra_repr()] if self.extra_repr() else []
         children = [f"({name}): {module!r}" for name, module in self._modules.items()]
-        if not children:
+        if not children and "\n" not in "".join(extra):
             return f"{type(self).__name__}({''.join(extra)})"
         lines = "\n".join(extra + children).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {lines}\n)"
-
-
-def refuse_state(module: Any, missing: list[str], unexpected: list[str], misfits: list[str], strict: bool) -> None:
-    """Raise the one error of a state_dict that does not fit: every difference, and what to do."""
-    parts = []
-    for names, what in ((missing, "missing"), (unexpected, "unexpected"), (misfits, "not fitting")):
-        if names:
-            shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
-            parts.append(f"{len(names)} {what} ({shown})")
-    advice = "Pass strict=False to load what fits." if strict and not misfits else "Was it saved from another model?"
-    raise TinyTorchError(
-        f"{type(module).__name__}.load_state_dict: expected exactly the names and shapes of this module, found "
-        f"{'; '.join(parts)}. Nothing was changed. {advice}"
-    )

@@ -70,7 +70,7 @@ from itertools import pairwise
 from tinytorch.core.engine import ShapeError, Watcher
 from tinytorch.core.layers import Dropout, Linear
 from tinytorch.given.activation_modules import ReLU
-from tinytorch.given.containers import ModuleSequence, expect_module
+from tinytorch.given.containers import ModuleSequence, expect_module, repr_of_list
 from tinytorch.given.inspection import Layer, Summary, run_once, shape_of
 
 # %% nbgrader={"grade": false, "grade_id": "networks-sequential", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -245,6 +245,9 @@ class ModuleList(ModuleSequence):
 
     def __getitem__(self, index):
         return ModuleList(list(self)[index]) if isinstance(index, slice) else self._modules[self.key(index)]
+
+    def __repr__(self):
+        return repr_of_list(self)
 
 # %% [markdown]
 """
