@@ -1,8 +1,8 @@
 """Make nn_breadth.npz: what PyTorch's functions and layers give, forward and backward, and how the layers print.
 
 Run with a Python that has PyTorch: `python tests/data/make_nn_breadth.py`. Everything is float64, so that only real
-differences show. A case NAME has arrays NAME/in0, NAME/in1, … (missing for None), NAME/out, NAME/g (the gradient of
-out) and NAME/grad0, …; "cases" is a JSON list of [name, function, keyword arguments, number of inputs]; "layers" one of
+differences show. A case NAME has arrays NAME/in0, NAME/in1, … (tensors only), NAME/out, NAME/g (the gradient of out)
+and NAME/grad0, …; "cases" is a JSON list of [name, function, keyword arguments, other arguments]; "layers" one of
 [expression, repr, {name in state_dict: shape}].
 """
 
@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 X, IMAGES, WAVES = (3, 4), (2, 4, 5, 6), (2, 4, 9)
-# name -> function of torch.nn.functional, shapes of the inputs, keyword arguments
+# name -> function of torch.nn.functional, inputs (a tuple is the shape of a tensor), keyword arguments
 CASES: dict[str, tuple[str, list, dict]] = {
     **{name: (name, [X], {}) for name in (
         "elu", "selu", "celu", "softplus", "logsigmoid", "softsign", "mish", "hardtanh", "relu6", "hardsigmoid",
@@ -44,7 +44,84 @@ CASES: dict[str, tuple[str, list, dict]] = {
     "pairwise_distance_one": ("pairwise_distance", [X, X], {"p": 1.0, "eps": 0.5, "keepdim": True}),
     "pairwise_distance_three": ("pairwise_distance", [(2, 3, 4), (3, 4)], {"p": 3.0}),
     "pairwise_distance_largest": ("pairwise_distance", [X, X], {"p": float("inf")}),
+    "conv1d": ("conv1d", [WAVES, (6, 4, 3), (6,)], {}),
+    "conv1d_settings": ("conv1d", [WAVES, (6, 2, 3), None], {"stride": 2, "padding": 3, "dilation": 2, "groups": 2}),
+    "conv1d_same": ("conv1d", [WAVES, (6, 4, 4), (6,)], {"padding": "same"}),
+    "conv1d_one_example": ("conv1d", [(4, 9), (6, 4, 3), (6,)], {"padding": "valid"}),
+    "conv2d_one_example": ("conv2d", [(4, 5, 6), (6, 4, 3, 2), (6,)], {"padding": 1}),
+    "conv_transpose1d": ("conv_transpose1d", [WAVES, (4, 6, 3), (6,)], {}),
+    "conv_transpose1d_settings": (
+        "conv_transpose1d", [WAVES, (4, 3, 3), None],
+        {"stride": 3, "padding": 2, "output_padding": 2, "groups": 2, "dilation": 2},
+    ),
+    "conv_transpose2d": ("conv_transpose2d", [IMAGES, (4, 3, 3, 2), (3,)], {}),
+    "conv_transpose2d_double": ("conv_transpose2d", [IMAGES, (4, 3, 4, 4), (3,)], {"stride": 2, "padding": 1}),
+    "conv_transpose2d_settings": (
+        "conv_transpose2d", [IMAGES, (4, 3, 3, 2), (6,)],
+        {"stride": [2, 3], "padding": [1, 2], "output_padding": [1, 2], "groups": 2, "dilation": [1, 2]},
+    ),
+    "conv_transpose2d_one_example": ("conv_transpose2d", [(4, 3, 3), (4, 2, 2, 2), None], {}),
+    "max_pool1d": ("max_pool1d", [WAVES], {"kernel_size": 2}),
+    "max_pool1d_settings": (
+        "max_pool1d", [WAVES], {"kernel_size": 3, "stride": 2, "padding": 1, "dilation": 2, "ceil_mode": True},
+    ),
+    "max_pool2d_one_example": ("max_pool2d", [(4, 5, 6)], {"kernel_size": 2}),
+    "avg_pool1d": ("avg_pool1d", [WAVES], {"kernel_size": [2]}),
+    "avg_pool1d_settings": (
+        "avg_pool1d", [(4, 9)],
+        {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True, "count_include_pad": False},
+    ),
+    "adaptive_avg_pool1d": ("adaptive_avg_pool1d", [WAVES], {"output_size": 4}),
+    "adaptive_max_pool1d": ("adaptive_max_pool1d", [WAVES], {"output_size": 4}),
+    "adaptive_max_pool1d_one": ("adaptive_max_pool1d", [(4, 9)], {"output_size": 1}),
+    "adaptive_max_pool2d": ("adaptive_max_pool2d", [IMAGES], {"output_size": [3, 4]}),
+    "adaptive_max_pool2d_finer": ("adaptive_max_pool2d", [IMAGES], {"output_size": [None, 9]}),
+    "adaptive_max_pool2d_even": ("adaptive_max_pool2d", [IMAGES], {"output_size": [5, 2]}),
+    "pad_reflect": ("pad", [IMAGES], {"pad": [2, 1, 0, 4], "mode": "reflect"}),
+    "pad_replicate": ("pad", [IMAGES], {"pad": [2, 0, 7, 1], "mode": "replicate"}),
+    "pad_circular": ("pad", [IMAGES], {"pad": [2, 6, 0, 4], "mode": "circular"}),
+    "pad_circular_cut": ("pad", [WAVES], {"pad": [-2, 3], "mode": "circular"}),
+    "pad_replicate_cut": ("pad", [WAVES], {"pad": [3, -4], "mode": "replicate"}),
+    "pad_reflect_cut": ("pad", [WAVES], {"pad": [-1, -2], "mode": "reflect"}),
+    "fold": ("fold", [(2, 4 * 6, 20)], {"output_size": [5, 7], "kernel_size": [2, 3]}),
+    "fold_settings": (
+        "fold", [(2, 3 * 4, 9)],
+        {"output_size": [5, 6], "kernel_size": 2, "dilation": 2, "padding": 1, "stride": [2, 2]},
+    ),
+    "fold_one_example": ("fold", [(8, 4)], {"output_size": 4, "kernel_size": 2, "stride": 2}),
+    "interpolate_nearest": ("interpolate", [WAVES], {"size": 13}),
+    "interpolate_nearest_smaller": ("interpolate", [IMAGES], {"size": [2, 4]}),
+    "interpolate_nearest_double": ("interpolate", [IMAGES], {"scale_factor": 2}),
+    "interpolate_nearest_exact": ("interpolate", [IMAGES], {"size": [7, 4], "mode": "nearest-exact"}),
+    "interpolate_nearest_factor": ("interpolate", [IMAGES], {"scale_factor": [1.7, 0.6]}),
+    "interpolate_area": ("interpolate", [IMAGES], {"size": [3, 4], "mode": "area"}),
+    "interpolate_area_1d": ("interpolate", [WAVES], {"size": 4, "mode": "area"}),
+    "interpolate_linear": ("interpolate", [WAVES], {"size": 14, "mode": "linear"}),
+    "interpolate_linear_corners": ("interpolate", [WAVES], {"size": 14, "mode": "linear", "align_corners": True}),
+    "interpolate_linear_factor": ("interpolate", [WAVES], {"scale_factor": 1.7, "mode": "linear"}),
+    "interpolate_linear_recomputed": (
+        "interpolate", [WAVES], {"scale_factor": 1.7, "mode": "linear", "recompute_scale_factor": True},
+    ),
+    "interpolate_bilinear": ("interpolate", [IMAGES], {"size": [8, 4], "mode": "bilinear"}),
+    "interpolate_bilinear_half": ("interpolate", [IMAGES], {"scale_factor": 0.5, "mode": "bilinear"}),
+    "interpolate_bilinear_corners": (
+        "interpolate", [IMAGES], {"size": [1, 11], "mode": "bilinear", "align_corners": True},
+    ),
+    "interpolate_bicubic": ("interpolate", [IMAGES], {"size": [9, 4], "mode": "bicubic"}),
+    "interpolate_bicubic_corners": (
+        "interpolate", [IMAGES], {"scale_factor": 2.5, "mode": "bicubic", "align_corners": True},
+    ),
+    "pixel_shuffle": ("pixel_shuffle", [(2, 8, 3, 5)], {"upscale_factor": 2}),
+    "pixel_unshuffle": ("pixel_unshuffle", [(3, 6, 9)], {"downscale_factor": 3}),
+    "channel_shuffle": ("channel_shuffle", [(2, 6, 3)], {"groups": 2}),
+    "group_norm": ("group_norm", [IMAGES], {"num_groups": 2}),
+    "instance_norm": ("instance_norm", [IMAGES], {"eps": 1e-3}),
+    "rms_norm": ("rms_norm", [(3, 4, 5)], {"normalized_shape": [5]}),
     "bilinear": ("bilinear", [(5, 3), (5, 2), (4, 3, 2), (4,)], {}),
+    "group_norm_affine": ("group_norm", [IMAGES, 2, (4,), (4,)], {"eps": 1e-3}),
+    "group_norm_features": ("group_norm", [(3, 6), 3, (6,), None], {}),
+    "instance_norm_affine": ("instance_norm", [WAVES, None, None, (4,), (4,)], {}),
+    "rms_norm_affine": ("rms_norm", [(3, 4, 5), [4, 5], (4, 5)], {"eps": 1e-3}),
     "bilinear_sequence": ("bilinear", [(2, 5, 3), (2, 5, 2), (4, 3, 2), None], {}),
 }
 LAYERS = [
@@ -55,6 +132,23 @@ LAYERS = [
     "Softmax2d()", "Dropout1d()", "Dropout2d(0.2)", "AlphaDropout()", "FeatureAlphaDropout(0.1, True)",
     "CosineSimilarity()", "PairwiseDistance()", "Bilinear(2, 3, 4)", "Bilinear(2, 3, 4, False)",
     "Unflatten(1, (2, 3))", "Linear(2, 3)", "Embedding(3, 4, padding_idx=-1)",
+    "Conv1d(2, 4, 3)", "Conv1d(2, 4, (3,), 2, 1, 2, 2, False, 'circular')", "Conv1d(2, 4, 3, padding='valid')",
+    "Conv2d(2, 4, 3)", "Conv2d(2, 4, (3, 2), (1, 2), (1, 0), padding_mode='reflect')",
+    "Conv2d(2, 4, 3, padding='same', groups=2, bias=False)",
+    "ConvTranspose1d(2, 4, 3)", "ConvTranspose1d(4, 6, 3, 2, 1, 1, 2, False, 2)", "ConvTranspose2d(2, 4, 3)",
+    "ConvTranspose2d(4, 6, (3, 2), 2, 1, (0, 1), 2, False, 2)",
+    "MaxPool1d(2)", "MaxPool1d(2, 1, 1, 1, False, True)", "MaxPool2d((2, 3), 1)", "AvgPool1d(2)",
+    "AvgPool1d(3, (1,), 1)", "AvgPool2d((2, 3), 1)", "AdaptiveAvgPool1d(3)", "AdaptiveAvgPool2d((3, None))",
+    "AdaptiveMaxPool1d(2)", "AdaptiveMaxPool2d((2, 3))", "ConstantPad1d(1, 2)", "ConstantPad2d((1, 2, 3, 4), 0.5)",
+    "ZeroPad1d(1)", "ZeroPad2d((1, 2, 0, 0))", "ReflectionPad1d((1, 2))", "ReflectionPad2d(1)", "ReplicationPad1d(1)",
+    "ReplicationPad2d(2)", "CircularPad1d(1)", "CircularPad2d((1, 1, 2, 2))",
+    "Upsample(scale_factor=2)", "Upsample((2, 3), mode='bilinear', align_corners=True)", "Upsample(7)",
+    "UpsamplingNearest2d(scale_factor=2)", "UpsamplingBilinear2d((3, 4))", "Fold((4, 5), 2)", "Unfold((2, 3), 1, 0, 2)",
+    "PixelShuffle(2)", "PixelUnshuffle(3)", "ChannelShuffle(2)", "GroupNorm(2, 4)", "GroupNorm(2, 4, 0.1, False)",
+    "GroupNorm(2, 4, bias=False)", "InstanceNorm1d(3)", "InstanceNorm2d(3, affine=True, track_running_stats=True)",
+    "RMSNorm(5)", "RMSNorm((4, 5), 1e-3, False)", "LayerNorm(5)", "LayerNorm((4, 5), bias=False)",
+    "LayerNorm(4, 1e-3, False)", "BatchNorm1d(3)", "BatchNorm2d(3, affine=False, track_running_stats=False)",
+    "BatchNorm2d(3, 1e-3, None, bias=False)",
 ]
 
 
@@ -66,13 +160,13 @@ def tuples(kwargs: dict) -> dict:
 def run(arrays: dict, name: str, function: str, shapes: list, kwargs: dict) -> None:
     """Add the arrays of one case: inputs, output, a gradient of the output, and those of the inputs."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    inputs = [None if s is None else torch.tensor(rng.normal(size=s), requires_grad=True) for s in shapes]
+    inputs = [torch.tensor(rng.normal(size=s), requires_grad=True) if isinstance(s, tuple) else s for s in shapes]
     out = getattr(F, function)(*inputs, **tuples(kwargs))
     g = torch.tensor(rng.normal(size=out.shape))
     out.backward(g)
     arrays |= {f"{name}/out": out.detach().numpy(), f"{name}/g": g.numpy()}
     for i, x in enumerate(inputs):
-        if x is not None:
+        if isinstance(x, torch.Tensor):
             arrays |= {f"{name}/in{i}": x.detach().numpy(), f"{name}/grad{i}": x.grad.numpy()}
 
 
@@ -89,7 +183,7 @@ def main() -> None:
     listing = []
     for name, (function, shapes, kwargs) in CASES.items():
         run(arrays, name, function, shapes, kwargs)
-        listing.append([name, function, kwargs, len(shapes)])
+        listing.append([name, function, kwargs, ["tensor" if isinstance(s, tuple) else s for s in shapes]])
     arrays["cases"] = np.asarray(json.dumps(listing))
     arrays["layers"] = np.asarray(json.dumps([described(expression) for expression in LAYERS]))
     np.savez_compressed(Path(__file__).with_name("nn_breadth.npz"), **arrays)

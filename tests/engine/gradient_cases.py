@@ -185,6 +185,17 @@ def layer_norm_grad(part):
     return function
 
 
+RESAMPLING = {"kind": "linear", "align_corners": False, "scale": 0.0}
+
+
+def rms_norm_grad(part):
+    def function(g, x, weight):
+        rstd = 1.0 / ((x.detach() * x.detach()).mean(-1, keepdim=True) + 1e-3).sqrt()
+        return primitive("rms_norm_grad")(g, x, weight, rstd, normalized_ndim=1, eps=1e-3)[part]
+
+    return function
+
+
 MEAN, VAR = (t.detach() for t in statistics_of(tensor(IMAGES)))
 
 SPATIAL_CASES = {
@@ -240,6 +251,17 @@ SPATIAL_CASES = {
         (lambda x: primitive("layer_norm")(x, None, None, normalized_ndim=2, eps=1e-5), [normal(2, 3, 4)]),
     ],
     "layer_norm_grad": [(layer_norm_grad(part), [normal(3, 4), normal(3, 4), positive(4)]) for part in (0, 1, 2)],
+    "rms_norm": [
+        (call("rms_norm", normalized_ndim=2, eps=1e-3), [normal(2, 3, 4), positive(3, 4)]),
+        (lambda x: primitive("rms_norm")(x, None, normalized_ndim=1, eps=1e-3), [normal(3, 4)]),
+    ],
+    "rms_norm_grad": [(rms_norm_grad(part), [normal(3, 4), normal(3, 4), positive(4)]) for part in (0, 1)],
+    "resample": [
+        (call("resample", dim=1, size=7, **RESAMPLING), [normal(2, 4, 3)]),
+        (call("resample", dim=0, size=2, **(RESAMPLING | {"kind": "nearest"})), [normal(5, 2)]),
+        (call("resample", dim=1, size=6, **(RESAMPLING | {"kind": "cubic", "scale": 0.4})), [normal(2, 3)]),
+    ],
+    "resample_grad": [(call("resample_grad", dim=1, size=7, length=4, **RESAMPLING), [normal(2, 7, 3)])],
 }
 
 ATTENTION = {"is_causal": False, "scale": 0.7, "dropout_p": 0.0, "seed": 0, "offset": 0}

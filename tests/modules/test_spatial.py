@@ -242,7 +242,7 @@ def images(*shape: int) -> Tensor:
     ("call", "kind", "words"),
     [
         (lambda: F.conv2d(images(2, 3, 8, 8), images(4, 5, 3, 3)), ShapeError, ("5 channels", "found 3")),
-        (lambda: F.conv2d(images(3, 8, 8), images(4, 3, 3, 3)), ShapeError, ("(3, 8, 8)", "unsqueeze")),
+        (lambda: F.conv2d(images(8, 8), images(4, 3, 3, 3)), ShapeError, ("conv2d", "(C, H, W)", "(8, 8)")),
         (lambda: F.conv2d(images(2, 3, 2, 8), images(4, 3, 3, 3)), ShapeError, ("kernel_size=3", "found 2")),
         (lambda: F.conv2d(images(2, 4, 8, 8), images(3, 2, 3, 3), groups=2), ShapeError, ("divisible", "3")),
         (lambda: F.conv2d(images(2, 3, 8, 8), images(4, 3, 3, 3), images(3)), ShapeError, ("bias", "(4,)", "(3,)")),
@@ -255,12 +255,12 @@ def images(*shape: int) -> Tensor:
         ),
         (lambda: F.max_pool2d(images(2, 3, 8, 8), 2, padding=2), ShapeError, ("half", "(2, 2)")),
         (lambda: F.max_pool2d(images(2, 3, 4, 4), 5), ShapeError, ("(2, 3, 4, 4)", "(5, 5)")),
-        (lambda: F.avg_pool2d(images(2, 3, 4), 2), ShapeError, ("(2, 3, 4)",)),
+        (lambda: F.avg_pool2d(images(3, 4), 2), ShapeError, ("(N, C, H, W) or (C, H, W)", "(3, 4)")),
         (lambda: F.batch_norm(images(1, 3), None, None, training=True), ShapeError, ("more than one value", "(1, 3)")),
         (lambda: F.batch_norm(images(4, 3), None, None), ShapeError, ("running_mean",)),
         (lambda: tinytorch.nn.BatchNorm2d(4)(images(2, 3, 8, 8)), ShapeError, ("4, H, W", "(2, 3, 8, 8)")),
         (lambda: F.layer_norm(images(4, 3), 5), ShapeError, ("(5,)", "(4, 3)")),
-        (lambda: F.pad(images(4, 3), (1,)), ShapeError, ("1 numbers",)),
+        (lambda: F.pad(images(4, 3), (1,)), ShapeError, ("(before, after)", "(1,)")),
         (lambda: F.unfold(images(1, 1, 2, 2), 3), ShapeError, ("does not fit",)),
     ],
 )

@@ -10,6 +10,7 @@ from tinytorch.core.engine import DEFAULT_GENERATOR, Primitive, ShapeError, bind
 from tinytorch.core.layers import Flatten, Linear, Module, Parameter
 from tinytorch.core.networks import Sequential
 from tinytorch.given.activation_modules import ReLU
+from tinytorch.given.convolutions import ConvolutionState
 from tinytorch.given.normalisation import BatchNormState
 from tinytorch.given.pooling import MaxPool2d
 from tinytorch.given.silence import quiet
@@ -21,7 +22,6 @@ from tinytorch.given.spatial_layout import (
     from_rows,
     image_blocks,
     pad_images,
-    pair,
     places,
     reach,
     row_blocks,
@@ -121,40 +121,34 @@ def uniform_parameter(bound, *shape):
     return Parameter(DEFAULT_GENERATOR.uniform(shape) * np.float32(2 * bound) - np.float32(bound))
 
 
-class Conv2d(Module):
+class Conv2d(ConvolutionState):
     """A learnable window, slid over images (N, in_channels, H, W) → (N, out_channels, OH, OW).
 
-    kernel_size, stride, padding, dilation: an int or a pair; padding also "same" or "valid".
+    kernel_size, stride, padding, dilation: an int or a pair; padding also "same" or "valid". padding_mode: "zeros", "reflect",
+    "replicate" or "circular". dtype: float32 by default.
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True):
-        """TASK: check that both channel counts divide by groups; make `weight` and `bias` (None without).
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+                 padding_mode="zeros", device=None, dtype=None):
+        """TASK: make `weight` and `bias` (None without).
 
-        APPROACH: 1. `channels % groups` must be 0 for both, else ShapeError. 2. fan_in as in the text, bound = fan_in ** -0.5.
-            3. `self.weight = uniform_parameter(bound, out_channels, in_channels // groups, *self.kernel_size)`; the bias has one number
-            for each output channel.
+        APPROACH: 1. fan_in as in the text; `bound = fan_in ** -0.5`. 2. `self.weight = uniform_parameter(bound, out_channels,
+            in_channels // groups, *self.kernel_size)`. 3. the bias has one number for each output channel.
         EXAMPLE: Conv2d(3, 32, 3).weight.shape -> (32, 3, 3, 3)
         """
         super().__init__()
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride, self.dilation = pair(kernel_size, "kernel_size"), pair(stride, "stride"), pair(dilation, "dilation")
-        self.padding = padding if isinstance(padding, str) else pair(padding, "padding", least=0)
-        if groups < 1 or in_channels % groups or out_channels % groups:
-            raise ShapeError(
-                f"Conv2d: expected channels divisible by groups={groups}, found in_channels={in_channels}, out_channels={out_channels}."
-            )
+        sizes = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
+        self.arrange(in_channels, out_channels, groups, padding_mode, **sizes)     # checks them and enters them as attributes
         inner = in_channels // groups
         bound = (inner * self.kernel_size[0] * self.kernel_size[1]) ** -0.5
         self.weight = uniform_parameter(bound, out_channels, inner, *self.kernel_size)
         self.bias = uniform_parameter(bound, out_channels) if bias else None
+        self.to(dtype=dtype, device=device)
 
     def forward(self, x):
-        """Return the convolution of x. TASK: call `conv2d`. APPROACH: hand over all seven settings. EXAMPLE: Conv2d(3, 8, 3)(x)"""
-        return conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
-
-    def extra_repr(self):
-        """Return the settings, for `print(model)`."""
-        return f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        """Return the convolution of x. TASK: call `conv2d`. APPROACH: x, weight, bias, stride, padding, dilation, groups. EXAMPLE: Conv2d(3, 8, 3)(x)"""
+        x, padding = self.around(x)             # with another padding_mode than zeros x is padded here already
+        return conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 def max_pool2d_kernel(xp, x, *, kernel_size, stride, padding, dilation, ceil_mode):

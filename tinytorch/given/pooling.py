@@ -11,7 +11,18 @@ from tinytorch.core.layers import Module
 from tinytorch.core.tensor import from_array
 from tinytorch.given.silence import quiet
 from tinytorch.given.spatial_grads import window_counts
-from tinytorch.given.spatial_layout import check_images, check_pooling, outputs_of, pad_images, pair, places, reach, tap
+from tinytorch.given.spatial_layout import (
+    check_pooling,
+    each_batch,
+    outputs_of,
+    pad_images,
+    pair,
+    places,
+    reach,
+    refuse_indices,
+    several,
+    tap,
+)
 
 
 def avg_pool2d_kernel(xp, x, *, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
@@ -30,18 +41,27 @@ def avg_pool2d_kernel(xp, x, *, kernel_size, stride, padding, ceil_mode, count_i
 AVG_POOL2D = Primitive("avg_pool2d", quiet(avg_pool2d_kernel), promote="float")
 
 
+@each_batch(4)
 def max_pool2d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Any:
     """Return the maximum of each window of images (N, C, H, W); the stride is the kernel's size unless given."""
     kernel_size, stride = pair(kernel_size, "kernel_size"), pair(kernel_size if stride is None else stride, "stride")
     padding, dilation = pair(padding, "padding", least=0), pair(dilation, "dilation")
+    refuse_indices(return_indices, "max_pool2d")
     check_pooling("max_pool2d", input, kernel_size, padding, dilation)
     return primitive("max_pool2d")(
         input, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
 
 
+@each_batch(4)
 def avg_pool2d(
     input: Any,
     kernel_size: Any,
@@ -66,20 +86,27 @@ def avg_pool2d(
     )
 
 
+@each_batch(4)
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     """Return averages over a grid of output_size (rows, columns) cells; None keeps the size of that axis.
 
     Cell i of n covers the rows from ⌊i·H/n⌋ to ⌈(i+1)·H/n⌉, so cells may overlap by one row, as in PyTorch.
     """
-    check_images("adaptive_avg_pool2d", input)
-    wanted = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
     size = input.shape[2:]
-    cells = pair(tuple(n if w is None else w for w, n in zip(wanted, size, strict=True)), "output_size")
+    cells = wanted_cells(output_size, size)
     if all(n % c == 0 for n, c in zip(size, cells, strict=True)):
         kernel_size = tuple(n // c for n, c in zip(size, cells, strict=True))
         return avg_pool2d(input, kernel_size)
     rows, columns = (_averages(n, c, input.dtype) for n, c in zip(size, cells, strict=True))
     return from_array(rows) @ input @ from_array(columns.T)
+
+
+def wanted_cells(output_size: Any, size: tuple[int, ...]) -> tuple[int, ...]:
+    """Return how many cells an adaptive pooling makes of each axis; None keeps the size of an axis."""
+    wanted = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * len(size)
+    if len(wanted) == len(size):
+        wanted = tuple(n if w is None else w for w, n in zip(wanted, size, strict=True))
+    return several(wanted, len(size), "output_size")
 
 
 def _averages(length: int, cells: int, dtype: Any) -> np.ndarray:
@@ -94,20 +121,32 @@ def _averages(length: int, cells: int, dtype: Any) -> np.ndarray:
 class MaxPool2d(Module):
     """The maximum of each window. See `max_pool2d`."""
 
+    pool = staticmethod(max_pool2d)
+
     def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
     ):
         super().__init__()
+        refuse_indices(return_indices, type(self).__name__)
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
         self.dilation, self.ceil_mode = dilation, ceil_mode
 
     def forward(self, x: Any) -> Any:
         """Return the pooled images."""
-        return max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+        return self.pool(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
     def extra_repr(self) -> str:
         """Return the settings, for `print(model)`."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
 
 
 class AvgPool2d(Module):

@@ -9,12 +9,13 @@ then copies in long runs, and a normalisation reads whole rows. An array that ar
 Work goes in blocks that fit into the processor's cache: a block is still there when the next step reads it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from tinytorch.core.engine import DTypeError, ShapeError
+from tinytorch.core.engine import DTypeError, ShapeError, TinyTorchError
 from tinytorch.given.arguments import expect_tensor
 
 BLOCK_BYTES = 1 << 20  # about what stays in a core's L2 cache
@@ -26,47 +27,83 @@ Pair = tuple[int, int]
 # ---- arguments ------------------------------------------------------------------------------------------------------
 
 
-def pair(value: Any, what: str, least: int = 1) -> Pair:
-    """Return an int, or two of them (rows, columns), as a pair; `least` is the smallest value allowed."""
-    values = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(values) != 2 or not all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in values):
-        raise DTypeError(f"Expected {what} to be an int or a pair of ints, found {value!r}.")
+def several(value: Any, count: int, what: str, least: int = 1) -> tuple[int, ...]:
+    """Return an int, or one for each of `count` axes, as a tuple; `least` is the smallest value allowed."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value,) * count
+    if len(values) != count or not all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in values):
+        counted = _COUNTED.get(count, f"{count} ints")
+        raise DTypeError(f"Expected {what} to be an int or {counted}, found {value!r}.")
     if min(values) < least:
         raise ShapeError(f"Expected {what} of at least {least}, found {value!r}.")
-    return int(values[0]), int(values[1])
+    return tuple(int(v) for v in values)
 
 
-def check_images(name: str, x: Any) -> None:
-    """Refuse what is not a batch of images."""
-    if expect_tensor(x, name).ndim != 4:
+_COUNTED = {1: "a tuple of one int", 2: "a pair of ints"}
+
+
+def pair(value: Any, what: str, least: int = 1) -> Pair:
+    """Return an int, or two of them (rows, columns), as a pair; `least` is the smallest value allowed."""
+    rows, columns = several(value, 2, what, least)
+    return rows, columns
+
+
+def single(value: Any, what: str, least: int = 1) -> int:
+    """Return an int, or a tuple of one, as an int: a setting of an operation on sequences."""
+    return several(value, 1, what, least)[0]
+
+
+def each_batch(axes: int) -> Callable:
+    """Return a decorator: the function, whose first argument is a batch, also takes one example without the batch axis.
+
+    axes: how many axes a batch has: 3 for sequences (N, C, L), 4 for images (N, C, H, W). Others are refused.
+    """
+    shape = {3: "(N, C, L) or (C, L)", 4: "(N, C, H, W) or (C, H, W)"}[axes]
+
+    def decorate(function: Callable) -> Callable:
+        @wraps(function)
+        def with_batch(input: Any, *args: Any, **kwargs: Any) -> Any:
+            if expect_tensor(input, function.__name__).ndim == axes:
+                return function(input, *args, **kwargs)
+            if input.ndim != axes - 1:
+                raise ShapeError(f"{function.__name__}: expected an input of shape {shape}, found {input.shape}.")
+            return function(input.unsqueeze(0), *args, **kwargs).squeeze(0)
+
+        return with_batch
+
+    return decorate
+
+
+def check_convolution(name: str, x: Any, weight: Any, bias: Any, groups: int) -> None:
+    """Refuse a batch, weights (out, in / groups, …) and a bias whose axes or channels do not fit each other."""
+    if expect_tensor(weight, f"{name}'s weight").ndim != x.ndim:
+        sizes = {3: "k", 4: "kH, kW"}[x.ndim]
+        raise ShapeError(f"{name}: expected a weight of shape (out, in / groups, {sizes}), found {weight.shape}.")
+    if single(groups, "groups") and weight.shape[0] % groups:
         raise ShapeError(
-            f"{name}: expected images of shape (N, C, H, W), found {x.shape}. A single image: x.unsqueeze(0)."
-        )
-
-
-def check_convolution(x: Any, weight: Any, bias: Any, groups: int) -> None:
-    """Refuse images, weights and biases whose channels do not fit each other."""
-    check_images("conv2d", x)
-    if expect_tensor(weight, "conv2d's weight").ndim != 4:
-        raise ShapeError(f"conv2d: expected a weight of shape (out, in / groups, kH, kW), found {weight.shape}.")
-    if groups < 1 or weight.shape[0] % groups:
-        raise ShapeError(
-            f"conv2d: expected out_channels divisible by groups, found {weight.shape[0]} and groups={groups}."
+            f"{name}: expected out_channels divisible by groups, found {weight.shape[0]} and groups={groups}."
         )
     if x.shape[1] != weight.shape[1] * groups:
         raise ShapeError(
-            f"conv2d: expected images with {weight.shape[1] * groups} channels (weight {weight.shape}, "
+            f"{name}: expected an input with {weight.shape[1] * groups} channels (weight {weight.shape}, "
             f"groups={groups}), found {x.shape[1]} in shape {x.shape}."
         )
-    if bias is not None and expect_tensor(bias, "conv2d's bias").shape != weight.shape[:1]:
-        raise ShapeError(
-            f"conv2d: expected a bias of shape {weight.shape[:1]}, one number a channel, found {bias.shape}."
-        )
+    check_bias(name, bias, weight.shape[0])
+
+
+def check_bias(name: str, bias: Any, channels: int) -> None:
+    """Refuse a bias that has not one number for each output channel."""
+    if bias is not None and expect_tensor(bias, f"{name}'s bias").shape != (channels,):
+        raise ShapeError(f"{name}: expected a bias of shape ({channels},), one number a channel, found {bias.shape}.")
+
+
+def refuse_indices(return_indices: bool, name: str) -> None:
+    """Refuse return_indices=True: no operation here could use them."""
+    if return_indices:
+        raise TinyTorchError(f"{name}: expected return_indices=False, found True: only the maxima are returned.")
 
 
 def check_pooling(name: str, x: Any, kernel_size: Pair, padding: Pair, dilation: Pair = (1, 1)) -> None:
     """Refuse windows larger than the padded images, and padding so wide that a window could lie in it entirely."""
-    check_images(name, x)
     if any(2 * p > k for p, k in zip(padding, kernel_size, strict=True)):
         raise ShapeError(f"{name}: expected padding of at most half of kernel_size={kernel_size}, found {padding}.")
     spans = (d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinytorch.core.engine import VJPS, Rule, primitive
+from tinytorch.given import vjp_spatial_functions as vjp_spatial_functions  # adds rows to VJPS
 
 # ---- convolution ----------------------------------------------------------------------------------------
 

@@ -31,8 +31,25 @@ from tinytorch.given.similarity import CosineSimilarity, PairwiseDistance, Bilin
 from tinytorch.core.networks import Sequential, ModuleList
 from tinytorch.given.named_containers import ModuleDict, ParameterList, ParameterDict
 from tinytorch.core.spatial import Conv2d, BatchNorm1d, BatchNorm2d
+from tinytorch.given.convolutions import Conv1d, ConvTranspose1d, ConvTranspose2d
+from tinytorch.given.group_norms import GroupNorm, InstanceNorm1d, InstanceNorm2d, RMSNorm
+from tinytorch.given.interpolation import Upsample, UpsamplingNearest2d, UpsamplingBilinear2d
 from tinytorch.given.normalisation import LayerNorm
+from tinytorch.given.padding import (
+    ConstantPad1d,
+    ConstantPad2d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    CircularPad1d,
+    CircularPad2d,
+)
+from tinytorch.given.pooling_1d import MaxPool1d, AvgPool1d, AdaptiveAvgPool1d, AdaptiveMaxPool1d, AdaptiveMaxPool2d
 from tinytorch.given.pooling import MaxPool2d, AvgPool2d, AdaptiveAvgPool2d
+from tinytorch.given.rearranging import Fold, Unfold, PixelShuffle, PixelUnshuffle, ChannelShuffle
 from tinytorch.core.attention import MultiheadAttention, SinusoidalPositions, LearnedPositions, TransformerBlock
 from tinytorch.given.recurrent_cells import RNNCell, LSTMCell, GRUCell
 from tinytorch.given.recurrent import RNN, LSTM, GRU
@@ -107,10 +124,40 @@ __all__ = [
     "Conv2d",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Conv1d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "GroupNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "RMSNorm",
+    "Upsample",
+    "UpsamplingNearest2d",
+    "UpsamplingBilinear2d",
     "LayerNorm",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "CircularPad1d",
+    "CircularPad2d",
+    "MaxPool1d",
+    "AvgPool1d",
+    "AdaptiveAvgPool1d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
     "MaxPool2d",
     "AvgPool2d",
     "AdaptiveAvgPool2d",
+    "Fold",
+    "Unfold",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "ChannelShuffle",
     "MultiheadAttention",
     "SinusoidalPositions",
     "LearnedPositions",

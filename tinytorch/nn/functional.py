@@ -28,9 +28,21 @@ from tinytorch.core.layers import linear, dropout, embedding
 from tinytorch.given.dropout_family import dropout1d, dropout2d, alpha_dropout, feature_alpha_dropout
 from tinytorch.given.similarity import one_hot, normalize, cosine_similarity, pairwise_distance, bilinear
 from tinytorch.core.spatial import batch_norm
+from tinytorch.given.convolutions import conv1d, conv_transpose1d, conv_transpose2d
+from tinytorch.given.group_norms import group_norm, instance_norm, rms_norm
+from tinytorch.given.interpolation import interpolate, upsample
 from tinytorch.given.normalisation import layer_norm
+from tinytorch.given.padding import pad
+from tinytorch.given.pooling_1d import (
+    max_pool1d,
+    avg_pool1d,
+    adaptive_avg_pool1d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
 from tinytorch.given.pooling import max_pool2d, avg_pool2d, adaptive_avg_pool2d
-from tinytorch.given.spatial_functions import conv2d, pad, unfold
+from tinytorch.given.rearranging import pixel_shuffle, pixel_unshuffle, channel_shuffle
+from tinytorch.given.spatial_functions import conv2d, unfold, fold
 from tinytorch.given.attention_functions import scaled_dot_product_attention
 from tinytorch.core.training import mse_loss, cross_entropy
 from tinytorch.given.binary_loss import binary_cross_entropy_with_logits
@@ -92,13 +104,30 @@ __all__ = [
     "pairwise_distance",
     "bilinear",
     "batch_norm",
+    "conv1d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "group_norm",
+    "instance_norm",
+    "rms_norm",
+    "interpolate",
+    "upsample",
     "layer_norm",
+    "pad",
+    "max_pool1d",
+    "avg_pool1d",
+    "adaptive_avg_pool1d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
     "max_pool2d",
     "avg_pool2d",
     "adaptive_avg_pool2d",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "channel_shuffle",
     "conv2d",
-    "pad",
     "unfold",
+    "fold",
     "scaled_dot_product_attention",
     "mse_loss",
     "cross_entropy",

@@ -1,13 +1,13 @@
-"""Functions on images: `conv2d` around the kernel that module 06 teaches, padding and unfolding."""
+"""Functions on images around kernels of module 06: `conv2d`, and windows laid out as columns and put back."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from tinytorch.core.engine import Primitive, ShapeError, primitive
 from tinytorch.given.arguments import expect_tensor
+from tinytorch.given.padding import pad
 from tinytorch.given.spatial_layout import (
     check_convolution,
-    check_images,
+    each_batch,
     outputs_of,
     padded_size,
     pair,
@@ -16,18 +16,7 @@ from tinytorch.given.spatial_layout import (
     tap,
 )
 
-#| face nn.functional: conv2d, pad, unfold
-
-
-def pad_kernel(xp, x, *, widths, value):
-    """Return x with `widths[i] = (before, after)` places of `value` around axis i; negative widths cut."""
-    kept = x[
-        tuple(slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(x.shape, widths, strict=True))
-    ]
-    added = [(max(before, 0), max(after, 0)) for before, after in widths]
-    out = xp.full([n + before + after for n, (before, after) in zip(kept.shape, added, strict=True)], value, x.dtype)
-    out[tuple(slice(before, before + n) for n, (before, _) in zip(kept.shape, added, strict=True))] = kept
-    return out
+#| face nn.functional: conv2d, unfold, fold
 
 
 def unfold_kernel(xp, x, *, kernel_size, stride, padding, dilation):
@@ -55,37 +44,13 @@ def unfold_grad_kernel(xp, g, *, size, kernel_size, stride, padding, dilation):
     return xp.ascontiguousarray(inside).transpose(0, 3, 1, 2)
 
 
-PAD = Primitive("pad", pad_kernel)
 UNFOLD = Primitive("unfold", unfold_kernel)
 UNFOLD_GRAD = Primitive("unfold_grad", unfold_grad_kernel)
 
 
-def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
-    """Return `input` with `value` (0) around it.
-
-    pad: (before, after) for the last axis, then for the one before it, and so on; negative numbers cut.
-    """
-    if mode != "constant":
-        raise NotImplementedError(
-            f'pad: expected mode="constant", found {mode!r}; other modes are not part of this course.'
-        )
-    expect_tensor(input, "pad")
-    if len(pad) % 2 or len(pad) > 2 * input.ndim:
-        raise ShapeError(
-            f"pad: expected (before, after) for at most {input.ndim} axes, found {len(pad)} numbers: {tuple(pad)}."
-        )
-    widths = [(0, 0)] * (input.ndim - len(pad) // 2) + [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -1, -2)]
-    if any(
-        n + before + after < 0 or min(before, after) < -n
-        for n, (before, after) in zip(input.shape, widths, strict=True)
-    ):
-        raise ShapeError(f"pad: cannot cut {tuple(pad)} from shape {input.shape}; sizes must not fall below 0.")
-    return PAD(input, widths=tuple(widths), value=0 if value is None else value)
-
-
+@each_batch(4)
 def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
     """Return the windows of images (N, C, H, W) as columns (N, C·kH·kW, windows): im2col, as PyTorch orders it."""
-    check_images("unfold", input)
     kernel_size, dilation, stride = pair(kernel_size, "kernel_size"), pair(dilation, "dilation"), pair(stride, "stride")
     padding = pair(padding, "padding", least=0)
     outputs = outputs_of(input.shape[2:], kernel_size, stride, padding, dilation)
@@ -97,6 +62,30 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
     return UNFOLD(input, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
 
 
+def fold(
+    input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+) -> Any:
+    """Return images (N, C, *output_size) put together from columns (N, C·kH·kW, windows).
+
+    The reverse of `unfold` but for places that several windows see: what these say is added up.
+    """
+    if expect_tensor(input, "fold").ndim == 2:
+        return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
+    size = pair(output_size, "output_size")
+    kernel_size, dilation, stride = pair(kernel_size, "kernel_size"), pair(dilation, "dilation"), pair(stride, "stride")
+    padding = pair(padding, "padding", least=0)
+    outputs, places_each = outputs_of(size, kernel_size, stride, padding, dilation), kernel_size[0] * kernel_size[1]
+    if input.ndim != 3 or input.shape[1] % places_each or input.shape[2] != max(outputs[0], 0) * max(outputs[1], 0):
+        raise ShapeError(
+            f"fold: expected columns (N, C·{places_each}, windows) with {outputs[0]}·{outputs[1]} windows for "
+            f"output_size={size}, found shape {input.shape}."
+        )
+    return UNFOLD_GRAD(
+        input, size=size, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation
+    )
+
+
+@each_batch(4)
 def conv2d(
     input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
 ) -> Any:
@@ -104,7 +93,7 @@ def conv2d(
 
     stride, padding, dilation: an int or a pair; padding also "valid" (none) or "same" (keeps the size; stride 1 only).
     """
-    check_convolution(input, weight, bias, groups)
+    check_convolution("conv2d", input, weight, bias, groups)
     stride, dilation = pair(stride, "stride"), pair(dilation, "dilation")
     if padding == "same":
         if stride != (1, 1):

@@ -93,13 +93,20 @@ CONV2D_WEIGHT_GRAD = Primitive("conv2d_weight_grad", quiet(conv2d_weight_grad_ke
 
 
 def _hits(xp: Any, x: Any, out: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    """Yield for each place of a window: the place, and where the window's first maximum lies there (N, OH, OW, C)."""
+    """Yield for each place of a window: the place, and where the window's first maximum lies there (N, OH, OW, C).
+
+    NaN is larger than every number: of a window that holds one the first NaN counts.
+    """
     largest = out.transpose(0, 2, 3, 1)
     outputs = out.shape[2:]
     padded = pad_images(xp, x, padding, reach(outputs, kernel_size, stride, dilation), -np.inf)
     free = xp.ones(largest.shape, bool)
+    broken = largest.size and largest.dtype.kind == "f" and bool(xp.isnan(largest.max()))
     for place in places(kernel_size):
-        hit = tap(padded, place, outputs, stride, dilation) == largest
+        seen = tap(padded, place, outputs, stride, dilation)
+        hit = seen == largest
+        if broken:
+            hit |= xp.isnan(seen)
         hit &= free
         free ^= hit
         yield place, hit
