@@ -3,8 +3,10 @@
 """The public names of tinytorch.datasets."""
 
 from tinytorch.given.image_datasets import CIFAR10, MNIST, Digits, SyntheticImages
+from tinytorch.given.image_folder import ImageFolder
+from tinytorch.given.text_datasets import CharacterDataset, TinyShakespeare
 
-__all__ = ["CIFAR10", "MNIST", "Digits", "SyntheticImages"]
+__all__ = ["CIFAR10", "MNIST", "Digits", "SyntheticImages", "ImageFolder", "CharacterDataset", "TinyShakespeare"]
 
 
 def __getattr__(name):

@@ -217,7 +217,7 @@ def test_a_missing_data_set_says_how_to_get_it(dataset, name, tmp_path) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(DataNotFound, match="cifar10, mnist, found 'imagenet'"):
+    with pytest.raises(DataNotFound, match="cifar10, mnist, tinyshakespeare, found 'imagenet'"):
         find("imagenet")
 
 

@@ -97,5 +97,6 @@ def test_without_the_module_that_brings_them(toy: Toy) -> None:
 def test_the_real_module_says_what_is_missing_and_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(b"half an archive")
     rows = records(tito(ROOT, "data", "list", "--json", TINYTORCH_DATA=str(tmp_path)).stdout)
-    assert [(row["name"], row["state"]) for row in rows[:-1]] == [("cifar10", "wrong"), ("mnist", "missing")], rows
+    states = [("cifar10", "wrong"), ("mnist", "missing"), ("tinyshakespeare", "missing")]
+    assert [(row["name"], row["state"]) for row in rows[:-1]] == states, rows
     assert list(tmp_path.glob("*.refused")), "the wrong archive is kept aside"

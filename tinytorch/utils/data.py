@@ -7,6 +7,7 @@ from tinytorch.given.collate import default_collate, default_convert
 from tinytorch.given.dataset_base import Dataset, Subset, random_split
 from tinytorch.given.dataset_kinds import IterableDataset, ConcatDataset, ChainDataset, StackDataset
 from tinytorch.given.samplers import Sampler, SequentialSampler
+from tinytorch.given.seeded_samplers import SubsetRandomSampler, WeightedRandomSampler, ClassBalancedSampler
 from tinytorch.given.worker_info import get_worker_info
 
 __all__ = [
@@ -25,6 +26,9 @@ __all__ = [
     "StackDataset",
     "Sampler",
     "SequentialSampler",
+    "SubsetRandomSampler",
+    "WeightedRandomSampler",
+    "ClassBalancedSampler",
     "get_worker_info",
 ]
 

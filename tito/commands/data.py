@@ -62,7 +62,10 @@ def _json(found: list[Dataset]) -> None:
 
 
 @app.command()
-def get(name: Annotated[str, typer.Argument(metavar="NAME", help="cifar10 or mnist.")], as_json: Json = False) -> None:
+def get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="cifar10, mnist or tinyshakespeare.")],
+    as_json: Json = False,
+) -> None:
     """Download a data set; one that was cut off goes on where it stopped."""
     from tito.datasets import fetch_dataset
 

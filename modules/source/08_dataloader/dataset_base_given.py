@@ -25,6 +25,12 @@ class Dataset:
     def __getitem__(self, index: int) -> Any:
         raise TinyTorchError(f"Expected {type(self).__name__} to define __getitem__(index), found only Dataset's own.")
 
+    def __add__(self, other: Any) -> Any:
+        """The items of this data set, then those of the other."""
+        from tinytorch.given.dataset_kinds import ConcatDataset  # which is a Dataset itself
+
+        return ConcatDataset([self, other])
+
 
 class Subset(Dataset):
     """The items of `dataset` whose numbers are in `indices`. It owns no data: it passes every question on."""
@@ -57,11 +63,13 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
 
 def _split_sizes(lengths: Sequence[float], count: int) -> list[int]:
     """Whole numbers that add up to `count`; fractions are rounded down, and the rest goes one each to the first."""
+    if not all(isinstance(length, int | float) and length >= 0 for length in lengths):
+        raise ShapeError(f"Expected lengths or fractions of at least 0, found {list(lengths)}.")
     if math.isclose(sum(lengths), 1) and any(isinstance(length, float) for length in lengths):
         sizes = [math.floor(count * length) for length in lengths]
         for i in range(count - sum(sizes)):
             sizes[i % len(sizes)] += 1
         return sizes
-    if sum(lengths) != count:
+    if sum(lengths) != count or any(length != int(length) for length in lengths):
         raise ShapeError(f"Expected lengths that add up to the {count} items of the data set, found {list(lengths)}.")
     return [int(length) for length in lengths]

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tinytorch.core.engine import TinyTorchError
 from tinytorch.given.image_files import CIFAR10_TEST, CIFAR10_TRAIN, DataCorrupt, check_cifar10, check_mnist
+from tinytorch.given.text_files import TINYSHAKESPEARE, check_tinyshakespeare
 from tinytorch.given.transfer import Progress, RemoteFile, download, set_aside
 
 
@@ -84,6 +85,14 @@ SOURCES = {
             _mnist("t10k-labels-idx1-ubyte.gz", 4_542, "ec29112dd5afa0611ce80d1b7f02629c",
                    "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
         ),
+    ),
+    "tinyshakespeare": Source(
+        name="tinyshakespeare",
+        title="tinyshakespeare",
+        homepage="https://github.com/karpathy/char-rnn",
+        folders=("tinyshakespeare",),
+        check=check_tinyshakespeare,
+        files=(TINYSHAKESPEARE,),
     ),
 }
 
