@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from tinytorch.core.engine import NON_DIFFERENTIABLE, Primitive
+from tinytorch.core.engine import NON_DIFFERENTIABLE, DTypeError, Primitive, TinyTorchError, primitive
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.parameter_groups import collect
 from tinytorch.given.tensor_ops import quiet
@@ -42,3 +43,29 @@ def clip_grad_value_(parameters: Any, clip_value: float) -> None:
     grads = gradients(parameters, "clip_grad_value_")
     if grads:
         CLAMP_ALL_(grads, limit=float(clip_value))
+
+
+def get_total_norm(
+    tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
+) -> Tensor:
+    """Return the norm of the norms of several tensors, as if they were one vector. Nothing is recorded.
+
+    error_if_nonfinite: refuse inf and NaN. foreach: without effect.
+    """
+    found = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if not all(isinstance(t, Tensor) for t in found):
+        raise DTypeError(f"get_total_norm: expected tensors, found {[type(t).__name__ for t in found][:5]}.")
+    if not found:
+        return Tensor(0.0)
+    total = primitive("total_norm")([t.detach() for t in found], norm_type=float(norm_type))
+    if error_if_nonfinite and not math.isfinite(total.item()):
+        raise TinyTorchError(f"get_total_norm: expected a finite norm, found {total.item()}.")
+    return total
+
+
+def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
+    """Scale the gradients of `parameters` in place, whose norm is `total_norm`, to at most `max_norm`."""
+    grads = gradients(parameters, "clip_grads_with_norm_")
+    factor = float(max_norm) / (float(total_norm) + 1e-6)
+    if grads and factor < 1:
+        SCALE_(grads, factor=factor)

@@ -14,6 +14,7 @@ from tinytorch.given.initialization import (
     xavier_normal_,
     xavier_uniform_,
 )
+from tinytorch.given.initialization_rules import trunc_normal_, orthogonal_, eye_, dirac_, sparse_
 
 __all__ = [
     "kaiming_uniform_",
@@ -26,6 +27,11 @@ __all__ = [
     "kaiming_normal_",
     "xavier_normal_",
     "xavier_uniform_",
+    "trunc_normal_",
+    "orthogonal_",
+    "eye_",
+    "dirac_",
+    "sparse_",
 ]
 
 
