@@ -31,6 +31,8 @@ def call(name, **params):
 
 MASK = tensor(np.array([[True, False, True], [False, True, True]]))
 INDEX = tensor(np.array([[2, 0], [1, 1]]))
+ONCE = tensor(np.array([[2, 0], [1, 2]]))
+ZEROS = tensor(np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]))
 
 
 def setitem(x, v):
@@ -113,6 +115,25 @@ TENSOR_CASES = {
 }
 
 ELU = {"alpha": 1.5, "scale": 1.1, "input_scale": 0.7}
+ROWS_TWICE = (np.array([1, 1]),)
+
+COLLECTION_CASES = {
+    "prod": [(lambda a: a.prod(), [normal(3)]), (lambda a: (a * ZEROS).prod(1), [normal(2, 3)])],
+    "cumsum": [(lambda a: a.cumsum(1), [normal(2, 3)])],
+    "cumprod": [(lambda a: a.cumprod(0), [normal(3, 2)]), (lambda a: (a * ZEROS).cumprod(1), [normal(2, 3)])],
+    "linear_recurrence": [(call("linear_recurrence", dim=1), [normal(2, 4), normal(2, 4)])],
+    "logsumexp": [
+        (lambda a: a.logsumexp((0, 2), keepdim=True), [normal(2, 2, 2)]), (lambda a: a.logsumexp(-1), [normal(2, 3)]),
+    ],
+    "diagonal": [
+        (lambda a: a.diagonal(1, 0, 2), [normal(2, 2, 3)]), (lambda a: a.diagonal(-1, -1, 0), [normal(2, 2, 3)]),
+    ],
+    "windows": [(lambda a: a.unfold(0, 3, 2), [normal(5, 2)]), (lambda a: a.unfold(1, 2, 1), [normal(2, 4)])],
+    "accumulate_": [(in_place("accumulate_", index=ROWS_TWICE), [normal(3, 2), normal(2, 2)])],
+    "scatter_": [(lambda a, v: a.scatter(1, ONCE, v), [normal(2, 3), normal(2, 2)])],
+    "scatter_add_": [(lambda a, v: a.scatter_add(1, INDEX, v), [normal(2, 3), normal(2, 2)])],
+}
+
 ACTIVATION_CASES = {
     "relu": [(call("relu"), [distinct(6)])],
     "relu_": [(in_place("relu_"), [distinct(6)])],
@@ -372,7 +393,8 @@ TRAINING_CASES = {
 }
 
 CASES = {
-    **TENSOR_CASES, **ACTIVATION_CASES, **LAYER_CASES, **SPATIAL_CASES, **ATTENTION_CASES, **RECURRENT_CASES,
+    **TENSOR_CASES, **COLLECTION_CASES, **ACTIVATION_CASES, **LAYER_CASES, **SPATIAL_CASES, **ATTENTION_CASES,
+    **RECURRENT_CASES,
     **TRAINING_CASES,
 }
 

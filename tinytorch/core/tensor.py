@@ -107,10 +107,12 @@ class Tensor(TensorMethods):
         """Return the matrix product self @ other. TASK: MATMUL through the door. APPROACH: one line. EXAMPLE: x @ w"""
         return bind(MATMUL, self, other)
 
+    @ops.with_dtype
     def sum(self, dim=None, keepdim=False):
         """Return the sum over `dim`: an int, several, or None for all axes."""
         return bind(SUM, self, dim=ops.axes(dim, self.ndim, "sum"), keepdim=keepdim)
 
+    @ops.with_dtype
     def mean(self, dim=None, keepdim=False):
         """Return the mean over `dim`.
 
@@ -133,10 +135,10 @@ class Tensor(TensorMethods):
         """Return the selected elements; a view where ints and slices select them.
 
         TASK: GETITEM through the door.
-        APPROACH: the index is a setting: `index=ops.to_index(index)`.
+        APPROACH: the index is a setting: `index=ops.to_index(index, self.shape)`.
         EXAMPLE: Tensor([[1.0, 2.0], [3.0, 4.0]])[:, 0] -> tensor([1., 3.])
         """
-        return bind(GETITEM, self, index=ops.to_index(index))
+        return bind(GETITEM, self, index=ops.to_index(index, self.shape))
 
     def __setitem__(self, index, value):
         """Overwrite the selected elements.
@@ -147,7 +149,7 @@ class Tensor(TensorMethods):
         """
         if isinstance(value, list | tuple | np.ndarray):
             value = Tensor(value)
-        bind(SETITEM_, self, value, index=ops.to_index(index))
+        bind(SETITEM_, self, value, index=ops.to_index(index, self.shape))
 
 
 def broadcast_shapes(a, b):

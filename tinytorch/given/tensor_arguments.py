@@ -3,15 +3,17 @@
 """What users write as arguments of tensor operations, checked and brought into one form: axes, shapes, indices."""
 
 import operator
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from tinytorch.given.errors import DTypeError, IndexingError, ShapeError
-from tinytorch.given.storage import TensorBase
+from tinytorch.given.promotion import check_dtype
 
 
-def _whole(value: Any, expected: str) -> int:
+def whole(value: Any, expected: str) -> int:
     """Return `value` as an int, or say what was expected."""
     if type(value) is int:
         return value
@@ -25,7 +27,7 @@ def _whole(value: Any, expected: str) -> int:
 
 def axis(dim: int, ndim: int, what: str) -> int:
     """Return `dim` counted from the front, or say that it is out of range."""
-    dim = _whole(dim, f"{what}: expected dim to be an int")
+    dim = whole(dim, f"{what}: expected dim to be an int")
     if not -max(ndim, 1) <= dim < max(ndim, 1):
         raise IndexingError(
             f"{what}: expected dim from {-max(ndim, 1)} to {max(ndim, 1) - 1} for {ndim} dimensions, found {dim}."
@@ -47,7 +49,7 @@ def sizes(shape: tuple) -> tuple[int, ...]:
     """Return a shape given as f(2, 3) or f((2, 3)) as a tuple of ints; -1 is for reshape and expand."""
     if len(shape) == 1 and isinstance(shape[0], tuple | list):
         shape = tuple(shape[0])
-    return tuple(_whole(size, "Expected a shape of ints") for size in shape)
+    return tuple(whole(size, "Expected a shape of ints") for size in shape)
 
 
 def new_shape(shape: tuple) -> tuple[int, ...]:
@@ -60,10 +62,40 @@ def new_shape(shape: tuple) -> tuple[int, ...]:
 
 def count_of(value: Any, what: str) -> int:
     """Return a number of things, a whole number of 0 or more."""
-    count = _whole(value, f"{what}: expected a whole number of 0 or more")
+    count = whole(value, f"{what}: expected a whole number of 0 or more")
     if count < 0:
         raise ShapeError(f"{what}: expected a whole number of 0 or more, found {count}.")
     return count
+
+
+def with_dtype(method: Callable) -> Callable:
+    """Return a reduction that also takes `dtype`: self is converted to it first, and the result has it."""
+
+    @wraps(method)
+    def reduction(self: Any, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        if dtype is None:
+            return method(self, *args, **kwargs)
+        return method(self.to(check_dtype(dtype)), *args, **kwargs).to(check_dtype(dtype))
+
+    return reduction
+
+
+def together(what: str, *shapes: tuple) -> tuple[int, ...]:
+    """Return the shape that several broadcast to, or say that they do not fit."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError as error:
+        found = " and ".join(map(str, shapes))
+        raise ShapeError(f"{what}: expected sizes equal or 1, from the right, found shapes {found}.") from error
+
+
+def check_positions(what: str, index: np.ndarray, length: int, negative: bool = False) -> None:
+    """Refuse indices outside of an axis of this length; those that count from the end only if `negative`."""
+    lowest = -length if negative else 0
+    if index.size and not lowest <= index.min() <= index.max() < length:
+        raise IndexingError(
+            f"{what}: expected indices from {lowest} to {length - 1}, found {index.min()} … {index.max()}."
+        )
 
 
 def check_device(device: Any) -> None:
@@ -72,28 +104,3 @@ def check_device(device: Any) -> None:
         raise NotImplementedError(
             f'device="{device}": the GPU backend arrives in module 13_kernels; only "cpu" is here now.'
         )
-
-
-def to_index(index: Any) -> tuple:
-    """Return what stands in x[…] as a tuple that NumPy understands, tensors turned into arrays.
-
-    An index of ints and slices ends in `...`, so that even one element comes back as a view.
-    """
-    parts = index if isinstance(index, tuple) else (index,)
-    found = tuple(_index_part(part) for part in parts)
-    basic = all(isinstance(i, int | np.integer | slice | type(None)) for i in found)
-    return (*found, ...) if basic else found
-
-
-def _index_part(part: Any) -> Any:
-    array = part._array if isinstance(part, TensorBase) else part
-    if isinstance(array, list):
-        array = np.asarray([i._array if isinstance(i, TensorBase) else i for i in array])
-        array = array.astype(np.int64) if array.size == 0 else array
-    if isinstance(array, np.ndarray):
-        if array.dtype.kind not in "biu":
-            raise IndexingError(f"Expected an index of integers or bools, found {array.dtype}. Convert it: x.long().")
-        return int(array) if array.ndim == 0 and array.dtype.kind in "iu" else array
-    if isinstance(array, float | str):
-        raise IndexingError(f"Expected an int, a slice, a tensor, None or ... as index, found {part!r}.")
-    return array

@@ -145,20 +145,28 @@ def randperm(n: int, *, generator: Generator | None = None, device: Any = None) 
     return _made(drawn, device, False)
 
 
-def where(condition: Any, input: Any, other: Any) -> Any:
-    """Return `input` where the condition (a bool tensor) holds, else `other`: tensors or numbers."""
+def where(condition: Any, input: Any = None, other: Any = None) -> Any:
+    """Return `input` where the condition (a bool tensor) holds, else `other`: tensors or numbers.
+
+    Given the condition alone: its non-zero places, one vector for each axis.
+    """
+    if input is None and other is None:
+        return as_tensor(condition).nonzero(as_tuple=True)
+    if input is None or other is None:
+        raise DTypeError("where: expected both input and other, or neither, found one of them.")
     return ops.WHERE(as_tensor(condition), input, other)
 
 
 def cat(tensors: Any, dim: int = 0) -> Any:
     """Return the tensors joined along an axis that they have."""
-    parts = _tensors(tensors, "cat")
+    parts = tensors_of(tensors, "cat")
+    parts = [t for t in parts if t.shape != (0,)] or parts      # an empty vector fits everything, as in PyTorch
     return ops.CAT(*parts, dim=ops.axis(dim, parts[0].ndim, "cat"))
 
 
 def stack(tensors: Any, dim: int = 0) -> Any:
     """Return tensors of one shape joined along a new axis."""
-    parts = _tensors(tensors, "stack")
+    parts = tensors_of(tensors, "stack")
     shapes = [t.shape for t in parts]
     if len(set(shapes)) > 1:
         raise ShapeError(
@@ -168,7 +176,8 @@ def stack(tensors: Any, dim: int = 0) -> Any:
     return cat([t.unsqueeze(place) for t in parts], dim=place)
 
 
-def _tensors(values: Any, what: str) -> list:
+def tensors_of(values: Any, what: str) -> list:
+    """Return a list or tuple of tensors as a list; refuse an empty one, and anything else in it."""
     parts = list(values) if isinstance(values, list | tuple) else []
     if not parts or not all(isinstance(v, TensorBase) for v in parts):
         found = type(values).__name__ if not parts else sorted({type(v).__name__ for v in parts})

@@ -17,6 +17,14 @@ from tinytorch.given.promotion import result_dtype
 from tinytorch.given.storage import TensorBase
 from tinytorch.given.tables import primitive
 from tinytorch.given.tensor_arrangement import TensorArrangement
+from tinytorch.given.tensor_indexing import TensorIndexing
+from tinytorch.given.tensor_linear_algebra import TensorLinearAlgebra
+from tinytorch.given.tensor_picking import TensorPicking
+from tinytorch.given.tensor_reductions import TensorReductions
+from tinytorch.given.tensor_scans import TensorScans
+from tinytorch.given.tensor_shapes import TensorShapes
+from tinytorch.given.tensor_sorting import TensorSorting
+from tinytorch.given.tensor_splitting import TensorSplitting
 
 
 class Extremes(NamedTuple):
@@ -31,7 +39,17 @@ def is_operand(value: Any) -> bool:
     return isinstance(value, TensorBase | np.ndarray | np.generic | int | float)
 
 
-class TensorMethods(TensorArrangement):
+class TensorMethods(
+    TensorArrangement,
+    TensorShapes,
+    TensorSplitting,
+    TensorIndexing,
+    TensorPicking,
+    TensorSorting,
+    TensorReductions,
+    TensorScans,
+    TensorLinearAlgebra,
+):
     """What can be done with a tensor, beyond the operations that module 02 teaches."""
 
     # ---- pointwise
@@ -212,19 +230,6 @@ class TensorMethods(TensorArrangement):
         return self.shape == other.shape and bool(np.array_equal(self._array, other._array))
 
     # ---- reducing
-    def var(self, dim: Any = None, correction: int = 1, keepdim: bool = False) -> Any:
-        """Return the variance along `dim`: squared distance to the mean, divided by n - correction."""
-        dims = ops.axes(dim, self.ndim, "var")
-        count = int(np.prod(self.shape if dims is None else [self.shape[d] for d in dims], dtype=np.int64))
-        distance = self - self.mean(dim=dims, keepdim=True)
-        return (distance * distance).sum(dim=dims, keepdim=keepdim) / float(max(count - correction, 0) or float("nan"))
-
-    def std(self, dim: Any = None, correction: int = 1, keepdim: bool = False) -> Any:
-        """Return the standard deviation along `dim`."""
-        variance = self.var(dim, correction, keepdim)
-        constant = variance == 0                # where the root has no slope: there the gradient is 0, as in PyTorch
-        return (variance + constant).sqrt() - constant
-
     def amax(self, dim: Any = None, keepdim: bool = False) -> Any:
         """Return the largest value along `dim` (an int or several)."""
         return ops.AMAX(self, dim=ops.axes(dim, self.ndim, "amax"), keepdim=keepdim)

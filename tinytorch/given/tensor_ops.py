@@ -15,9 +15,10 @@ from tinytorch.given.mutation import in_place
 from tinytorch.given.promotion import promote_operands, result_dtype
 from tinytorch.given.silence import quiet
 from tinytorch.given.tables import Primitive
-from tinytorch.given.tensor_arguments import axes, axis, new_shape, sizes, to_index
+from tinytorch.given.tensor_arguments import axes, axis, check_device, new_shape, sizes, together, with_dtype
+from tinytorch.given.tensor_index import to_index
 
-__all__ = ["axes", "axis", "new_shape", "quiet", "sizes", "to_index"]
+__all__ = ["axes", "axis", "check_device", "new_shape", "quiet", "sizes", "to_index", "together", "with_dtype"]
 
 
 def _named(kernel: Callable, name: str) -> Callable:
@@ -194,7 +195,8 @@ def put_along_kernel(xp, values, indices, *, dim, size):
 def getitem_grad_kernel(xp, g, *, index, shape):
     """Zeros of `shape` with `g` added at `index`; an element picked twice receives both."""
     result = xp.zeros(shape, g.dtype)
-    if all(isinstance(i, int | slice | type(None) | type(...)) for i in index):
+    once = all(isinstance(i, int | slice | type(None) | type(...)) or i.dtype == np.bool_ for i in index)
+    if once:                                    # no place can be named twice
         result[index] = g
     else:
         xp.add.at(result, index, g)

@@ -61,6 +61,7 @@ _CLEARER = (
     ("numpy boolean", "bool tensors have no minus: use ~x to invert, x != y to compare, or convert with x.float()"),
     ("not supported for the input types", "there is no such operation for this dtype; convert first, as in x.long()"),
     ("did not contain a loop", "there is no such operation for this dtype; convert first, as in x.float()"),
+    ("boolean array indexing", "a mask takes one value, or a vector with one for each place where the mask is True"),
     ("zero-size array", "there are no elements to choose from"),
     ("only integers, slices", "an index is made of ints, slices, None, ... and tensors or lists of ints or bools"),
 )

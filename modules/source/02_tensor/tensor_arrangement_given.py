@@ -8,7 +8,7 @@ import numpy as np
 
 from tinytorch.given import tensor_arguments as arguments
 from tinytorch.given import tensor_ops as ops
-from tinytorch.given.errors import DTypeError, ShapeError
+from tinytorch.given.errors import ShapeError
 from tinytorch.given.promotion import check_dtype
 from tinytorch.given.storage import TensorBase
 from tinytorch.given.tables import service
@@ -53,11 +53,11 @@ class TensorArrangement(TensorProperties):
             order[a], order[b] = order[b], order[a]
         return self.permute(*order)
 
-    def squeeze(self, dim: int | None = None) -> Any:
-        """Return a view without the axes of size 1 (or without `dim`, if its size is 1)."""
+    def squeeze(self, dim: Any = None) -> Any:
+        """Return a view without the axes of size 1 (or without those of `dim`, an int or several, whose size is 1)."""
         drop = {i for i, n in enumerate(self.shape) if n == 1}
         if dim is not None:
-            drop &= {ops.axis(dim, self.ndim, "squeeze")}
+            drop &= set(() if dim in ((), []) else ops.axes(dim, self.ndim, "squeeze") or ())
         return self.reshape(tuple(n for i, n in enumerate(self.shape) if i not in drop))
 
     def unsqueeze(self, dim: int) -> Any:
@@ -85,24 +85,6 @@ class TensorArrangement(TensorProperties):
     def contiguous(self) -> Any:
         """Return self if its elements lie in row-major order, else a copy that does."""
         return self if self.is_contiguous() else ops.COPY(self)
-
-    def gather(self, dim: int, index: Any) -> Any:
-        """Return x picked along `dim`: one index for each place of the result, which has the shape of `index`."""
-        place = ops.axis(dim, self.ndim, "gather")
-        if not isinstance(index, TensorBase) or index.dtype.kind not in "iu":
-            raise DTypeError(
-                f"gather: expected an integer tensor as index, found {getattr(index, 'dtype', index)!r}. Use "
-                "index.long()."
-            )
-        others = [(n, m) for i, (n, m) in enumerate(zip(index.shape, self.shape, strict=False)) if i != place]
-        if index.ndim != self.ndim or any(n > m for n, m in others):
-            raise ShapeError(
-                f"gather: expected an index with {self.ndim} axes, none but axis {dim} longer than in {self.shape}, "
-                f"found {index.shape}."
-            )
-        region = tuple(slice(None) if i == place else slice(n) for i, n in enumerate(index.shape))
-        source = self if all(n == m for n, m in others) else self[region]
-        return ops.TAKE_ALONG(source, index, dim=place)
 
     # ---- dtypes
     def to(self, *targets: Any, dtype: Any = None, device: Any = None) -> Any:

@@ -600,10 +600,12 @@ SUM = Primitive("sum", ops.quiet(sum_kernel))
 
 
 class Tensor(Tensor):
+    @ops.with_dtype
     def sum(self, dim=None, keepdim=False):
         """Return the sum over `dim`: an int, several, or None for all axes."""
         return bind(SUM, self, dim=ops.axes(dim, self.ndim, "sum"), keepdim=keepdim)
 
+    @ops.with_dtype
     def mean(self, dim=None, keepdim=False):
         """Return the mean over `dim`.
 
@@ -734,11 +736,11 @@ class Tensor(Tensor):
         """Return the selected elements; a view where ints and slices select them.
 
         TASK: GETITEM through the door.
-        APPROACH: the index is a setting: `index=ops.to_index(index)`.
+        APPROACH: the index is a setting: `index=ops.to_index(index, self.shape)`.
         EXAMPLE: Tensor([[1.0, 2.0], [3.0, 4.0]])[:, 0] -> tensor([1., 3.])
         """
         ### BEGIN SOLUTION
-        return bind(GETITEM, self, index=ops.to_index(index))
+        return bind(GETITEM, self, index=ops.to_index(index, self.shape))
         ### END SOLUTION
 
     def __setitem__(self, index, value):
@@ -751,7 +753,7 @@ class Tensor(Tensor):
         ### BEGIN SOLUTION
         if isinstance(value, list | tuple | np.ndarray):
             value = Tensor(value)
-        bind(SETITEM_, self, value, index=ops.to_index(index))
+        bind(SETITEM_, self, value, index=ops.to_index(index, self.shape))
         ### END SOLUTION
 
 

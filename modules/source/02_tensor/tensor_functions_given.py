@@ -15,7 +15,9 @@ from tinytorch.given.tables import SERVICES
 #| face tinytorch: float16, float32, float64, int8, int16, int32, int64, uint8, bool
 
 
-def _function(name: str) -> Callable:
+def function_of(name: str) -> Callable:
+    """Return the function form of a method of Tensor."""
+
     def function(input: Any, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(input, TensorBase):
             input = SERVICES["Tensor"](input)
@@ -26,14 +28,14 @@ def _function(name: str) -> Callable:
     return function
 
 
-add, sub, mul, div = (_function(n) for n in ("add", "sub", "mul", "div"))
-neg, pow, abs, exp, log, sqrt = (_function(n) for n in ("neg", "pow", "abs", "exp", "log", "sqrt"))
-maximum, minimum, clamp, matmul = (_function(n) for n in ("maximum", "minimum", "clamp", "matmul"))
-sum, mean, var, std = (_function(n) for n in ("sum", "mean", "var", "std"))
-max, min, argmax, argmin = (_function(n) for n in ("max", "min", "argmax", "argmin"))
-transpose, squeeze, unsqueeze, flatten = (_function(n) for n in ("transpose", "squeeze", "unsqueeze", "flatten"))
-reshape, permute, broadcast_to = (_function(n) for n in ("reshape", "permute", "broadcast_to"))
-isnan, isfinite, allclose, equal = (_function(n) for n in ("isnan", "isfinite", "allclose", "equal"))
+add, sub, mul, div = (function_of(n) for n in ("add", "sub", "mul", "div"))
+neg, pow, abs, exp, log, sqrt = (function_of(n) for n in ("neg", "pow", "abs", "exp", "log", "sqrt"))
+maximum, minimum, clamp, matmul = (function_of(n) for n in ("maximum", "minimum", "clamp", "matmul"))
+sum, mean, var, std = (function_of(n) for n in ("sum", "mean", "var", "std"))
+max, min, argmax, argmin = (function_of(n) for n in ("max", "min", "argmax", "argmin"))
+transpose, squeeze, unsqueeze, flatten = (function_of(n) for n in ("transpose", "squeeze", "unsqueeze", "flatten"))
+reshape, permute, broadcast_to = (function_of(n) for n in ("reshape", "permute", "broadcast_to"))
+isnan, isfinite, allclose, equal = (function_of(n) for n in ("isnan", "isfinite", "allclose", "equal"))
 
 float16, float32, float64 = np.dtype("float16"), np.dtype("float32"), np.dtype("float64")
 int8, int16, int32, int64, uint8 = (np.dtype(n) for n in ("int8", "int16", "int32", "int64", "uint8"))

@@ -681,7 +681,7 @@ the central difference falls with $\epsilon^2$, the rounding error grows with $1
 #| export
 #| face autograd: gradcheck, gradgradcheck, Function
 #| face utils.checkpoint: checkpoint
-from tinytorch.given import module_backward_hooks, vjp_activations, vjp_attention, vjp_layers, vjp_recurrent, vjp_spatial  # they add rows
+from tinytorch.given import module_backward_hooks, vjp_activations, vjp_attention, vjp_collections, vjp_layers, vjp_recurrent, vjp_spatial  # they add rows
 from tinytorch.given.checkpointing import checkpoint
 from tinytorch.given.custom_function import Function
 from tinytorch.given.grad_mode import enable_grad, no_grad

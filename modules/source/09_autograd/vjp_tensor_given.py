@@ -91,7 +91,7 @@ VJPS["copy"] = Rule(lambda g, s: g)
 
 def _extreme_vjp(g: Any, saved: Any, *, dim: Any, keepdim: bool) -> Any:
     shape = saved.shape("a")
-    ties = (saved.a == restore_axes(saved.out, shape, dim)).to(g.dtype)
+    ties = ((saved.a == restore_axes(saved.out, shape, dim)) | saved.a.isnan()).to(g.dtype)      # NaN wins
     return ties * (restore_axes(g, shape, dim) / ties.sum(dim, keepdim=True))
 
 
@@ -116,6 +116,12 @@ def _setitem_target(g: Any, saved: Any, *, index: Any) -> Any:
     return cleared
 
 
+def written(g: Any, saved: Any, *, index: Any) -> Any:
+    """Return the gradient of a value that was written to `index`; its shape may have further 1s in front."""
+    g, shape = _call("getitem", g, index=index), saved.shape("value")
+    return g if len(shape) <= g.ndim else g.reshape((1,) * (len(shape) - g.ndim) + g.shape)
+
+
 def _cat(g: Any, saved: Any, *, dim: int) -> list:
     """Cut the gradient where the pieces were joined."""
     parts, start = [], 0
@@ -129,7 +135,7 @@ def _cat(g: Any, saved: Any, *, dim: int) -> list:
 VJPS["expand"] = Rule(lambda g, s, shape: g)
 VJPS["getitem"] = Rule(lambda g, s, index: _call("getitem_grad", g, index=index, shape=s.shape("a")))
 VJPS["getitem_grad"] = Rule(lambda g, s, index, shape: _call("getitem", g, index=index))
-VJPS["setitem_"] = Rule(_setitem_target, lambda g, s, index: _call("getitem", g, index=index))
+VJPS["setitem_"] = Rule(_setitem_target, written)
 VJPS["copy_"] = Rule(lambda g, s: None, lambda g, s: g)
 VJPS["take_along"] = Rule(
     lambda g, s, dim: _call("put_along", g, s.indices, dim=dim, size=s.shape("a")[dim]), saves=("indices",)
