@@ -7,7 +7,7 @@ from typing import Any
 
 from tinytorch.core.engine import DTypeError, IndexingError, ShapeError
 from tinytorch.core.layers import Module
-from tinytorch.core.tensor import Tensor, arange, empty
+from tinytorch.core.tensor import Tensor, arange, broadcast_shapes, empty
 from tinytorch.given import tensor_ops as ops
 from tinytorch.given.arguments import expect_tensor
 from tinytorch.given.initialization import uniform_
@@ -71,7 +71,10 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """
     expect_tensor(x1, "cosine_similarity's x1"), expect_tensor(x2, "cosine_similarity's x2")
     eps = number(eps, "cosine_similarity's eps")
-    place = ops.axis(dim, max(x1.ndim, x2.ndim), "cosine_similarity") - max(x1.ndim, x2.ndim)
+    if x1.shape != x2.shape:
+        shape = broadcast_shapes(x1.shape, x2.shape)
+        x1, x2 = x1.expand(shape), x2.expand(shape)
+    place = ops.axis(dim, x1.ndim, "cosine_similarity")
     lengths = (length(x, 2, place, True).clamp(min=eps) for x in (x1, x2))
     first, second = (x / size for x, size in zip((x1, x2), lengths, strict=True))
     return (first * second).sum(place)
