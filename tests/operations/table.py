@@ -47,7 +47,7 @@ class Operation:
 
     name: str
     call: Callable
-    reference: Callable
+    reference: Callable | str
     cases: SearchStrategy[Case] | Sequence[Case]
     primitives: tuple[str, ...] = ()
     gradient: bool | str = True
@@ -69,6 +69,8 @@ class Operation:
         if self.forms is not None:
             return self.forms
         last = self.name.rpartition(".")[2]
+        if last.startswith("__"):
+            return (self.name,)
         return tuple(face + last for face in FACES if find(face + last) is not None)
 
     @property

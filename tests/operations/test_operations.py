@@ -37,7 +37,7 @@ def for_all(operation: Operation, check: Callable[[Case], None], examples: int) 
     run()
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", [row for row in ROWS if callable(row.reference)], ids=str)
 def test_result_is_the_references(row: Operation) -> None:
     def check(case: Case) -> None:
         checks.check_forward(row, case, "float64")
