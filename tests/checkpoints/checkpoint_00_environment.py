@@ -52,8 +52,22 @@ class Worker:
 
 @pytest.mark.parametrize(
     ("n", "expected"),
-    [(0, "0 B"), (1000, "1000 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_000_000, "976.6 KiB"), (MIB - 1, "1.0 MiB"),
-     (MIB, "1.0 MiB"), (-3 * MIB // 2, "-1.5 MiB"), (2**30, "1.0 GiB"), (7 * 2**40, "7.0 TiB"), (2**51, "2048.0 TiB")],
+    [
+        (0, "0 B"),
+        (1000, "1000 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1_000_000, "976.6 KiB"),
+        (MIB - 1, "1.0 MiB"),
+        (MIB, "1.0 MiB"),
+        (-3 * MIB // 2, "-1.5 MiB"),
+        (2**30, "1.0 GiB"),
+        (7 * 2**40, "7.0 TiB"),
+        (2**51, "2048.0 TiB"),
+        (1_047_552, "1023.0 KiB"),
+        (1_048_166, "1023.6 KiB"),
+        (1_048_535, "1.0 MiB"),
+    ],
 )
 def test_format_bytes(n: int, expected: str) -> None:
     got = format_bytes(n)
@@ -62,9 +76,22 @@ def test_format_bytes(n: int, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(3.3e-8, "33.0 ns"), (1e-6, "1.00 µs"), (0.00042, "420 µs"), (0.0123, "12.3 ms"), (1.0, "1.00 s"),
-     (42.0, "42.0 s"), (60, "1 min 00 s"), (605, "10 min 05 s"), (3600, "1 h 00 min"),
-     (7 * 3600 + 8 * 60, "7 h 08 min")],
+    [
+        (3.3e-8, "33.0 ns"),
+        (1e-6, "1.00 µs"),
+        (0.00042, "420 µs"),
+        (0.0123, "12.3 ms"),
+        (1.0, "1.00 s"),
+        (42.0, "42.0 s"),
+        (60, "1 min 00 s"),
+        (605, "10 min 05 s"),
+        (3600, "1 h 00 min"),
+        (7 * 3600 + 8 * 60, "7 h 08 min"),
+        (59.5, "59.5 s"),
+        (118.9, "1 min 58 s"),
+        (3599.5, "59 min 59 s"),
+        (7199.5, "1 h 59 min"),
+    ],
 )
 def test_format_seconds(seconds: float, expected: str) -> None:
     got = format_seconds(seconds)
@@ -160,5 +187,7 @@ def test_environment_report_is_true() -> None:
     assert report["numpy"] == np.__version__, f"environment_report: numpy is reported as {report['numpy']!r}"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert report["cores"] == cores, f"environment_report: this process may use {cores} cores, not {report['cores']!r}"
+    for key in ("platform", "machine"):
+        assert isinstance(report[key], str), f"environment_report: {key} must be a text, is {report[key]!r}"
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
     assert blas in report["blas"], f"environment_report: blas is {blas!r}, reported {report['blas']!r}"

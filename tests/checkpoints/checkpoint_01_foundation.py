@@ -363,3 +363,43 @@ def test_softmax_regression_by_hand() -> None:
     probabilities, diary = watched(forward)
     assert np.allclose(probabilities.numpy(), expected), "softmax from Tensor's operations differs from NumPy's"
     assert diary.names == ["matmul", "add", "max", "sub", "exp", "sum", "div"], f"at the door bind saw {diary.names}"
+
+
+def test_conversion_keeps_what_it_is_given() -> None:
+    for data, dtype, expected in (
+        ([0.5], None, "float32"), ([0.5], "float64", "float64"), (np.array([0.5]), None, "float64"),
+        (np.float64(0.5), None, "float64"), (Tensor(np.array([0.5])), None, "float64"), (Tensor([1]), None, "int64"),
+    ):  # fmt: skip
+        found = to_array(data, dtype).dtype
+        assert found == expected, f"to_array({data!r}, {dtype}): expected {expected}, got {found}"
+    refusal("to_array to complex numbers", DTypeError, lambda: to_array([1.0], "complex64"))
+
+
+@pytest.mark.parametrize(
+    "value", [[7.0, 8.0], (7.0, 8.0), np.array([7.0, 8.0]), Tensor([7.0, 8.0])], ids=lambda v: type(v).__name__
+)
+def test_assignment_takes_lists_tuples_and_arrays(value) -> None:
+    x = tinytorch.zeros(3, 2)
+    x[1] = value
+    assert x.tolist() == [[0, 0], [7, 8], [0, 0]], f"Tensor.__setitem__ with a {type(value).__name__}: got {x.tolist()}"
+
+
+def test_tensors_as_indices() -> None:
+    x, rows = Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), Tensor([2, 0])
+    assert x[rows].tolist() == [[5, 6], [1, 2]], f"Tensor.__getitem__ with a tensor of indices: got {x[rows].tolist()}"
+    assert x[x > 3].tolist() == [4, 5, 6], f"Tensor.__getitem__ with a mask: got {x[x > 3].tolist()}"
+    x[rows] = 0.0
+    assert x.tolist() == [[0, 0], [3, 4], [0, 0]], f"Tensor.__setitem__ with a tensor of indices: got {x.tolist()}"
+
+
+def test_shapes_are_plain_integers() -> None:
+    assert broadcast_shapes([2, 1], [3]) == (2, 3), "broadcast_shapes: lists are shapes too"
+    found = infer_shape(6, (2, -1))
+    assert all(type(n) is int for n in found), f"infer_shape: expected Python integers, got {[type(n) for n in found]}"
+
+
+def test_reductions_and_draws_keep_their_dtype() -> None:
+    found = tinytorch.ones(2, 3).mean(0).dtype
+    assert found == tinytorch.float32, f"Tensor.mean: the mean of float32 is float32, got {found}"
+    found = tinytorch.randn(3, dtype=tinytorch.float64).dtype
+    assert found == tinytorch.float64, f"randn: asked for float64, got {found}"

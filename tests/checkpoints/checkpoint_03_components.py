@@ -194,8 +194,13 @@ def test_a_model_survives_the_disk(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "fan", "gain"),
-    [({}, 300, math.sqrt(2)), ({"mode": "fan_out"}, 200, math.sqrt(2)), ({"a": 2.0}, 300, math.sqrt(2 / 5)),
-     ({"nonlinearity": "linear"}, 300, 1.0), ({"nonlinearity": "tanh", "mode": "fan_out"}, 200, 5 / 3)],
+    [
+        ({}, 300, math.sqrt(2)),
+        ({"mode": "fan_out"}, 200, math.sqrt(2)),
+        ({"a": 2.0}, 300, math.sqrt(2 / 5)),
+        ({"nonlinearity": "linear"}, 300, 1.0),
+        ({"nonlinearity": "tanh", "mode": "fan_out"}, 200, 5 / 3),
+    ],
 )
 def test_kaiming_keeps_the_variance(settings: dict, fan: int, gain: float) -> None:
     weight = values(nn.init.kaiming_uniform_(tinytorch.empty(200, 300), generator=tinytorch.Generator(1), **settings))
@@ -284,3 +289,63 @@ def test_embedding_refuses_what_is_not_in_the_table() -> None:
             layer(Tensor([0, bad]))
     with pytest.raises(tinytorch.DTypeError, match=r"embedding.*float32"):
         layer(Tensor([1.0]))
+
+
+def test_what_is_none_has_no_name() -> None:
+    m = nn.Module()
+    m.register_parameter("absent", None)
+    m.register_buffer("empty", None)
+    m.weight = nn.Parameter([1.0])
+    found = [n for n, _ in m.named_parameters()], [n for n, _ in m.named_buffers()], list(m.state_dict())
+    assert found == (["weight"], [], ["weight"]), f"Module.named_members, Module.state_dict: None is left out: {found}"
+    found = [n for n, _ in m.named_parameters(prefix="net")]
+    assert found == ["net.weight"], f"Module.named_members: the prefix stands before every name, got {found}"
+
+
+@pytest.mark.parametrize("case", ["missing", "unexpected", "not fitting"])
+def test_loading_names_what_differs(case: str) -> None:
+    model, state = nn.Linear(2, 3), nn.Linear(2, 3).state_dict()
+    if case == "missing":
+        del state["bias"]
+    elif case == "unexpected":
+        state["scale"] = Tensor([1.0])
+    else:
+        state["bias"] = Tensor([1.0])
+    name = {"missing": "bias", "unexpected": "scale", "not fitting": "bias: expected (3,)"}[case]
+    try:
+        model.load_state_dict(state)
+    except tinytorch.TinyTorchError as error:
+        assert f"1 {case} ({name}" in str(error), f"Module.load_state_dict: expected '1 {case} ({name} …', got: {error}"
+    else:
+        raise AssertionError(f"Module.load_state_dict accepted a state with one name {case}")
+
+
+def test_a_linear_layer_starts_with_a_spread_bias_of_its_dtype() -> None:
+    layer = nn.Linear(4, 1000, dtype=tinytorch.float64)
+    bias = values(layer.bias)
+    assert bias.dtype == np.float64, f"Linear.__init__: the bias has dtype {bias.dtype}, asked for float64"
+    assert abs(bias.mean()) < 0.05 and abs(bias.std() - 0.5 / math.sqrt(3)) < 0.02 and abs(bias).max() <= 0.5, (
+        f"Linear.reset_parameters: the bias is uniform between -1/√4 and 1/√4, got mean {bias.mean():.3f}, "
+        f"deviation {bias.std():.3f}"
+    )
+
+
+def test_an_initialisation_repeats_with_its_generator() -> None:
+    draws = [values(nn.init.kaiming_uniform_(tinytorch.empty(3, 4), generator=tinytorch.Generator(5))) for _ in "ab"]
+    assert (draws[0] == draws[1]).all(), "kaiming_uniform_: the same generator must give the same numbers"
+
+
+@pytest.mark.parametrize(
+    ("indices", "kind", "words"),
+    [([0.0, 1.0], "DTypeError", "float32"), ([4, 1], "IndexingError", "found 4."),
+     ([2, -1], "IndexingError", "found -1."), ([3, 7, 0], "IndexingError", "found 7.")],
+)  # fmt: skip
+def test_an_embedding_refuses_what_is_no_row(indices: list, kind: str, words: str) -> None:
+    table = Tensor(np.arange(8.0).reshape(4, 2))
+    assert F.embedding(Tensor([3]), table).tolist() == [[6, 7]], "embedding_kernel: the last row is a row"
+    try:
+        found = F.embedding(Tensor(indices), table)
+    except getattr(tinytorch, kind) as error:
+        assert "embedding" in str(error) and words in str(error), f"embedding_kernel: expected {words!r} in: {error}"
+    else:
+        raise AssertionError(f"embedding_kernel: 4 rows, indices {indices}: expected {kind}, got {found.tolist()}")

@@ -171,10 +171,14 @@ def test_frozen_and_shared_parameters() -> None:
 
 @pytest.mark.parametrize(
     ("work", "x", "weight", "output", "expected"),
-    [(linear_work, (7, 4), (3, 4), (7, 3), 84), (linear_work, (2, 7, 4), (3, 4), (2, 7, 3), 168),
-     (matmul_work, (2, 5, 4), (2, 4, 3), (2, 5, 3), 120), (matmul_work, (5, 4), (4,), (5,), 20),
-     (conv2d_work, (1, 3, 9, 9), (8, 3, 3, 5), (1, 8, 7, 5), 12_600),
-     (conv2d_work, (1, 8, 5, 5), (8, 2, 3, 3), (1, 8, 3, 3), 1_296)],
+    [
+        (linear_work, (7, 4), (3, 4), (7, 3), 84),
+        (linear_work, (2, 7, 4), (3, 4), (2, 7, 3), 168),
+        (matmul_work, (2, 5, 4), (2, 4, 3), (2, 5, 3), 120),
+        (matmul_work, (5, 4), (4,), (5,), 20),
+        (conv2d_work, (1, 3, 9, 9), (8, 3, 3, 5), (1, 8, 7, 5), 12_600),
+        (conv2d_work, (1, 8, 5, 5), (8, 2, 3, 3), (1, 8, 3, 3), 1_296),
+    ],
 )
 def test_the_work_of_one_operation(work, x: tuple, weight: tuple, output: tuple, expected: int) -> None:
     inputs = tinytorch.zeros(*x), tinytorch.zeros(*weight), None
@@ -182,9 +186,7 @@ def test_the_work_of_one_operation(work, x: tuple, weight: tuple, output: tuple,
     assert found == expected, f"{work.__name__}: {x}, {weight} -> {output} takes {expected} multiply-adds, got {found}"
 
 
-@pytest.mark.parametrize(
-    ("name", "make", "shape"), [("mlp", lambda: MLP(*SIZES), (12,)), ("mixer", Mixer, (7, 6))]
-)
+@pytest.mark.parametrize(("name", "make", "shape"), [("mlp", lambda: MLP(*SIZES), (12,)), ("mixer", Mixer, (7, 6))])
 def test_the_flops_are_pytorchs(name: str, make, shape: tuple) -> None:
     found, expected = count_flops(make(), shape), int(FROZEN[f"{name}/flops"])
     assert found == expected, (
@@ -228,14 +230,22 @@ def test_the_summary_adds_up() -> None:
         f"summary (count_parameters, FlopCounter.after): {table}"
     )
     rows = [(r.name, r.kind, r.output_shape, r.parameters, r.flops) for r in table.layers]
-    expected = [("0", "Flatten", (1, 784), 0, 0), ("1", "Linear", (1, 30), 23_550, 47_040),
-                ("2", "ReLU", (1, 30), 0, 0), ("3", "Linear", (1, 10), 310, 600)]
+    expected = [
+        ("0", "Flatten", (1, 784), 0, 0),
+        ("1", "Linear", (1, 30), 23_550, 47_040),
+        ("2", "ReLU", (1, 30), 0, 0),
+        ("3", "Linear", (1, 10), 310, 600),
+    ]
     assert rows == expected, f"summary (FlopCounter.after): expected {expected}, got {rows}"
 
 
 def test_depth_multiplies_pieces() -> None:
-    tent = {"0.weight": Tensor([[1.0], [1.0]]), "0.bias": Tensor([0.0, -0.5]),
-            "2.weight": Tensor([[2.0, -4.0]]), "2.bias": Tensor([0.0])}
+    tent = {
+        "0.weight": Tensor([[1.0], [1.0]]),
+        "0.bias": Tensor([0.0, -0.5]),
+        "2.weight": Tensor([[2.0, -4.0]]),
+        "2.bias": Tensor([0.0]),
+    }
     blocks = [MLP(1, 2, 1) for _ in range(6)]
     for block in blocks:
         block.load_state_dict(tent)
@@ -245,3 +255,15 @@ def test_depth_multiplies_pieces() -> None:
     assert pieces == 64, (
         f"MLP.__init__, Sequential.forward: six tents fold [0, 1] into 2^6 = 64 pieces, counted {pieces}"
     )
+
+
+def test_what_is_no_module_is_refused_by_name() -> None:
+    for wrong in (lambda: nn.Sequential(nn.ReLU), lambda: nn.Sequential().append(nn.ReLU)):
+        with pytest.raises(tinytorch.DTypeError, match=r"Sequential: expected a Module.*Call the class"):
+            wrong()
+
+
+def test_flops_of_a_model_that_takes_integers() -> None:
+    model = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 2))
+    found = count_flops(model, (3,), dtype="int64")
+    assert found == 2 * 3 * 4 * 2, f"count_flops: 3 tokens, 4 features, 2 outputs, two FLOPs each: 48, got {found}"

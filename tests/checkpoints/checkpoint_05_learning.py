@@ -236,3 +236,31 @@ def test_the_small_cnn_is_the_sum_of_its_parts() -> None:
     whole = model(Tensor(x)).detach().numpy()
     one = model(Tensor(x[:1])).detach().numpy()
     explain("batch_norm in SmallCNN", one, whole[:1], "(in evaluation an image's result must not depend on its batch)")
+
+
+def test_ceil_mode_counts_windows_that_begin_before_the_padding_behind() -> None:
+    for size, kernel, stride, padding in (
+        (s, k, t, p) for s in range(1, 9) for k in (1, 2, 3) for t in (1, 2, 3) for p in (0, 1)
+    ):
+        if 2 * padding > kernel or size + 2 * padding < kernel:
+            continue
+        starts = [0]
+        while starts[-1] + kernel < size + 2 * padding:
+            starts.append(starts[-1] + stride)
+        expected = sum(start < size + padding for start in starts)
+        found = output_size(size, kernel, stride, padding, ceil_mode=True)
+        assert found == expected, (
+            f"output_size({size}, {kernel}, {stride}, {padding}, ceil_mode=True): {expected}, got {found}"
+        )
+
+
+@pytest.mark.parametrize(("channels", "outputs", "groups"), [(4, 4, 0), (4, 4, -2), (4, 6, 4), (6, 4, 4)])
+def test_groups_must_divide_both_channels(channels: int, outputs: int, groups: int) -> None:
+    with pytest.raises(ValueError, match=r"Conv2d.*groups"):
+        nn.Conv2d(channels, outputs, 3, groups=groups)
+
+
+def test_batch_norm_without_running_statistics() -> None:
+    x = RNG.normal(size=(8, 3)) * 5 + 2
+    found = F.batch_norm(Tensor(x), None, None, training=True).numpy()
+    explain("batch_norm", found, (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5), "without running statistics")

@@ -232,3 +232,28 @@ def test_padding_is_invisible_through_a_block() -> None:
     dropping = nn.TransformerBlock(16, 4, dropout=0.5)
     one, other = (dropping(Tensor(x.astype("float32"))).detach().numpy() for _ in range(2))
     assert not np.array_equal(one, other), "TransformerBlock.forward: dropout must act in training"
+
+
+def test_no_keys_at_all() -> None:
+    found = F.scaled_dot_product_attention(tinytorch.ones(1, 2, 3), tinytorch.ones(1, 0, 3), tinytorch.ones(1, 0, 3))
+    assert found.tolist() == [[[0, 0, 0], [0, 0, 0]]], (
+        f"softmax_with_logsumexp: who sees nothing gets zeros, got {found.tolist()}"
+    )
+
+
+def test_a_block_hands_its_mask_on() -> None:
+    tinytorch.manual_seed(1)
+    block, x = nn.TransformerBlock(4, 2).eval(), tinytorch.randn(2, 3, 4)
+    hidden = Tensor([[False, False, True]] * 3)
+    changed = x.clone()
+    changed[:, 2] = 7.0
+    a, b = (block(each, attn_mask=hidden).detach().numpy() for each in (x, changed))
+    assert np.array_equal(a[:, :2], b[:, :2]), "TransformerBlock.forward: attn_mask hides position 2, it was seen"
+
+
+def test_a_block_drops_both_results() -> None:
+    block, x = nn.TransformerBlock(4, 2, dropout=1.0).train(), tinytorch.randn(2, 3, 4)
+    nn.init.ones_(block.attention.out_proj.bias)
+    assert np.array_equal(block(x).detach().numpy(), x.numpy()), (
+        "TransformerBlock.forward: with dropout=1 nothing but the shortcut is left, of attention and of the MLP"
+    )

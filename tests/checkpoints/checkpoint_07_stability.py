@@ -257,3 +257,24 @@ def test_batch_norm_keeps_single_images_in_range_after_training() -> None:
     assert np.abs(std - 1).max() < 0.05, f"BatchNorm2d in evaluation: channel deviations near 1 expected, got {std}"
     alone = norm(conv(x[7:8])).detach().numpy()
     assert np.allclose(alone[0], together[7], atol=1e-4), "an image alone must give what it gives inside a batch"
+
+
+def test_numbers_drawn_with_replacement_and_beyond_the_size() -> None:
+    drawn = list(RandomSampler(range(3), replacement=True, num_samples=50))
+    assert set(drawn) == {0, 1, 2} and {type(i) for i in drawn} == {int}, (
+        f"RandomSampler.__iter__: Python integers 0, 1 and 2, got {drawn}"
+    )
+    drawn = list(RandomSampler(range(2), num_samples=9))
+    assert [sorted(drawn[i : i + 2]) for i in range(0, 8, 2)] == [[0, 1]] * 4 and len(drawn) == 9, (
+        f"RandomSampler.__iter__: nine numbers, permutation after permutation, got {drawn}"
+    )
+
+
+def test_statistics_of_the_last_image_and_of_a_flat_one() -> None:
+    images = np.zeros((3, 1, 2, 2), np.uint8)
+    images[2] = 255
+    mean, _ = channel_statistics(images, piece=2)
+    assert abs(mean[0] - 1 / 3) < 1e-12, f"channel_statistics: the last image counts, mean 1/3, got {mean[0]}"
+    for value in range(256):
+        _, deviation = channel_statistics(np.full((7, 1, 3, 3), value, np.uint8))
+        assert 0 <= deviation[0] < 1e-6, f"channel_statistics: all pixels {value}: deviation 0, got {deviation[0]}"

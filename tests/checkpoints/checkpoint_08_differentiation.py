@@ -17,7 +17,7 @@ import tinytorch
 from tinytorch import GradientError, Tensor, tensor
 from tinytorch.autograd import grad, gradcheck, gradgradcheck
 from tinytorch.core import autograd
-from tinytorch.core.engine import VJPS, Rule
+from tinytorch.core.engine import VJPS, Primitive, Rule, bind
 
 
 def leaf(values) -> Tensor:
@@ -179,7 +179,7 @@ def test_joined_tensors_get_their_own_part_back():
 
 def test_only_what_needs_a_gradient_is_recorded():
     x, w = tensor([1.0, 2.0]), tensor([3.0, 4.0], requires_grad=True)
-    x[0] = 5.0                                            # a tensor that was written to is looked at more closely
+    x[0] = 5.0  # a tensor that was written to is looked at more closely
     assert (x * 2).grad_fn is None, "Autograd.after: nothing here needs a gradient, nothing may be recorded"
     y = x * w
     assert y.grad_fn is not None, "Autograd.after: x * w must be recorded"
@@ -236,3 +236,32 @@ def test_the_checker_finds_wrong_rules():
         finally:
             VJPS["mul"] = right
         raise AssertionError("numerical_gradient: gradcheck let a wrong rule of mul pass")
+
+
+@pytest.mark.parametrize(
+    ("g", "shape"), [((2, 3, 1), (1, 1)), ((1, 3), (1,)), ((0,), (1,)), ((3, 0), (1, 1)), ((2, 1, 4), (1, 4))]
+)
+def test_unbroadcast_of_shapes_with_ones_and_zeros(g, shape):
+    values = np.arange(float(np.prod(g))).reshape(g)
+    found = autograd.unbroadcast(tensor(values), shape)
+    leading = values.reshape(g[:0] + g).sum(axis=tuple(range(len(g) - len(shape))))
+    expected = leading.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
+    assert found.shape == shape and np.array_equal(found.numpy(), expected), f"unbroadcast: {g} to {shape}: {found}"
+
+
+def test_the_step_of_the_slope_is_the_one_asked_for():
+    found = autograd.numerical_gradient(lambda t: t * t * t, [leaf([2.0])], 0, np.ones(1), eps=0.5)
+    assert np.allclose(found, [12.25]), f"numerical_gradient: (2.5³ - 1.5³) / 1 is 12.25 with eps=0.5, got {found}"
+
+
+def refuse(g, saved):
+    raise AssertionError("propagate: a rule ran whose gradient nobody had asked for")
+
+
+def test_what_nobody_asks_for_is_not_computed(monkeypatch):
+    monkeypatch.setitem(VJPS, "tan_of_the_test", Rule(refuse, refuse))
+    costly = Primitive("tan_of_the_test", lambda xp, a, b: a * b)
+    x, a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0]), leaf([5.0, 6.0])
+    y = (x * x + bind(costly, a, b) * 2.0).sum()
+    (found,) = grad(y, [x])
+    assert found.tolist() == [2, 4], f"propagate: the gradient of the wanted branch is 2x, got {found.tolist()}"

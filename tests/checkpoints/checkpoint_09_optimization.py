@@ -280,3 +280,41 @@ def test_what_cannot_work_is_refused() -> None:
         with pytest.raises((ValueError, TypeError)) as refusal:
             wrong()
         assert words in str(refusal.value), f"expected a sentence with {words!r}, got: {refusal.value}"
+
+
+def test_the_memory_of_adam_and_of_rmsprop_has_its_names() -> None:
+    for kind, settings, expected in (
+        (Adam, {"betas": (0.9, 0.99)}, {"exp_avg": 0.3, "exp_avg_sq": 0.09}),
+        (RMSprop, {"alpha": 0.9, "centered": True}, {"square_avg": 0.9, "grad_avg": 0.3}),
+    ):
+        x = leaf([1.0])
+        optimizer = kind([x], lr=0.1, **settings)
+        step_with(optimizer, [x], [[3.0]])
+        found = {name: optimizer.state[x][name].item() for name in expected}
+        assert found == pytest.approx(expected), (
+            f"{kind.__name__}.update after one gradient of 3: {expected}, got {found}"
+        )
+
+
+def test_zeros_in_place_of_a_gradient_are_no_part_of_a_graph() -> None:
+    x = leaf([2.0])
+    (x * x * x).sum().backward(create_graph=True)
+    SGD([x]).zero_grad(set_to_none=False)
+    assert x.grad.tolist() == [0.0] and not x.grad.requires_grad, (
+        f"Optimizer.zero_grad(set_to_none=False): plain zeros, got {x.grad}"
+    )
+
+
+def test_a_norm_that_is_not_finite_is_refused_on_request() -> None:
+    x = leaf([1.0])
+    for value, asked, refused in ((math.inf, True, True), (math.nan, True, True), (math.inf, False, False),
+                                  (3.0, True, False)):  # fmt: skip
+        x.grad = Tensor(np.array([value]))
+        try:
+            clip_grad_norm_([x], 1.0, error_if_nonfinite=asked)
+        except tinytorch.TinyTorchError as error:
+            assert refused and "finite" in str(error), f"clip_grad_norm_: gradient {value}: {error}"
+        else:
+            assert not refused, (
+                f"clip_grad_norm_: a gradient of {value} and error_if_nonfinite={asked}: must be refused"
+            )

@@ -335,3 +335,72 @@ def test_a_network_learns_what_a_line_cannot() -> None:
     found = trainer.history["validation_accuracy"][-1]
     assert found > 0.97, f"Trainer: 25 epochs on a curved boundary must reach 97 %, got {found:.1%}"
     assert module.count_correct(Tensor([[1.0, 2.0]]), Tensor([1])) == 1, "count_correct: one of one"
+
+
+def test_excluded_and_ignored_classes_leave_no_trace() -> None:
+    logits = Tensor([[-math.inf, 0.0], [1.0, 1.0]])
+    loss = F.cross_entropy(logits, Tensor([1, -100]))
+    assert loss.item() == 0.0, f"cross_entropy_kernel: a class with logit -inf costs nothing, got {loss.item()}"
+    assert F.cross_entropy(Tensor([[3.0], [4.0]]), Tensor([0, -100])).item() == 0.0, "wanted_distribution: one class"
+    logits = Tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
+    F.cross_entropy(logits, Tensor([-100, -100])).backward()
+    assert logits.grad.tolist() == [[0, 0], [0, 0]], (
+        f"cross_entropy_grad_kernel: if nothing counts the gradient is 0, got {logits.grad.tolist()}"
+    )
+
+
+def test_the_message_names_prediction_and_target() -> None:
+    with pytest.raises(tinytorch.ShapeError, match=r"\(3, 1\).*\(3,\)"):
+        F.mse_loss(tinytorch.ones(3, 1), tinytorch.ones(3))
+
+
+def test_what_has_no_right_answer_counts_as_nan() -> None:
+    logits = Tensor([[1.0, 3.0], [2.0, 0.0]])
+    for targets in (Tensor([1.0, 1.0]), Tensor([[1, 0]])):
+        found = module.count_correct(logits, targets)
+        assert math.isnan(found), f"count_correct: targets {targets.tolist()}, {targets.dtype}: NaN, got {found}"
+    assert type(module.count_correct(logits, Tensor([1, 1]))) is int, "count_correct: a Python number"
+
+
+def test_pairs_of_sequences_are_counted() -> None:
+    found = module.count_pairs(np.array([[0, 1], [1, 1]]), np.array([[0, 1], [0, 1]]), 2)
+    assert found.tolist() == [[1, 0], [1, 2]], f"count_pairs: targets of any shape, got {found.tolist()}"
+
+
+def test_an_evaluation_uses_the_loss_that_it_is_given() -> None:
+    batches = [(Tensor([[1.0]]), Tensor([[3.0]])), (Tensor([[2.0]]), Tensor([[2.0]]))]
+    found = evaluate_model(Fixed(), batches, F.mse_loss)
+    assert found["loss"] == 2.0 and type(found["loss"]) is float, (
+        f"evaluate_model: mean of 4 and 0, got {found['loss']!r}"
+    )
+    for batch in (Tensor([1.0]), (Tensor([1.0]),)):
+        with pytest.raises(tinytorch.TinyTorchError, match=r"\(inputs, targets\)"):
+            evaluate_model(Fixed(), [batch])
+
+
+def test_a_step_counts_over_its_whole_window_and_in_training_mode() -> None:
+    model = Fixed()
+    trainer = Trainer(model, SGD(model.parameters(), lr=0.1), F.cross_entropy, accumulate=2)
+    batches = [(Tensor([[5.0, 0.0], [0.0, 5.0]]), Tensor([0, 1])), (Tensor([[0.0, 5.0]]), Tensor([1]))]
+    _, correct, total = trainer.train_step(batches)
+    assert (correct, total) == (3, 3), f"Trainer.train_step: 3 of 3 are right in the window, got {correct} of {total}"
+    assert type(trainer.grad_norm) is float, f"Trainer.train_step: grad_norm is a number, got {trainer.grad_norm!r}"
+    with pytest.raises(tinytorch.TinyTorchError, match=r"\(inputs, targets\)"):
+        trainer.train_step([(Tensor([1.0]),)])
+    model.eval()
+    model.seen.clear()
+    trainer.train_epoch(DataLoader(TensorDataset(*batches[0]), batch_size=1))
+    assert model.training and {mode for mode, _ in model.seen} == {True}, "Trainer.train_epoch: set the training mode"
+
+
+def test_a_state_is_a_copy() -> None:
+    trainer, loader = run(seed=2)
+    trainer.fit(loader, epochs=1)
+    state = trainer.state_dict()
+    other, _ = run(seed=3)
+    other.load_state_dict(state)
+    trainer.history["train_loss"].append(9.0)
+    other.history["train_loss"].append(7.0)
+    assert len(state["history"]["train_loss"]) == 1, (
+        "Trainer.state_dict, Trainer.load_state_dict: the history of a state must not change with the trainer's"
+    )

@@ -1,6 +1,6 @@
 """Make scripts.npz and scripts.safetensors: what PyTorch computes with the training scripts of tests/scripts.
 
-Run with a Python that has PyTorch and safetensors, in the repository's root:
+Run with a Python that has PyTorch, safetensors and SciPy, in the repository's root:
 
     PYTHONPATH=. python tests/data/make_scripts.py                the curves, the trained weights, their predictions
     PYTHONPATH=. python tests/data/make_scripts.py --round-trip   writes nothing: trains with TinyTorch, hands each

@@ -7,7 +7,7 @@ from types import ModuleType
 
 FOLDER = Path(__file__).parent
 IMPORT = "import tinytorch as torch\n"
-NAMES = ("mlp", "cnn", "resnet", "vae", "gan", "reinforce")
+NAMES = ("mlp", "cnn", "resnet", "autoencoder", "vae", "gan", "lstm", "transformer", "siamese", "reinforce", "unet")
 
 
 def on(library: str, name: str) -> ModuleType:
