@@ -3,9 +3,36 @@
 """The public names of tinytorch.transforms."""
 
 from tinytorch.core.dataloader import ToFloat, Normalize, RandomHorizontalFlip, RandomCrop
+from tinytorch.given.batch_mixing import MixUp, CutMix
+from tinytorch.given.transform_augment import RandAugment
 from tinytorch.given.transform_base import Compose
+from tinytorch.given.transform_colour import ToTensor, Grayscale, RandomGrayscale, ColorJitter
+from tinytorch.given.transform_geometry import Pad, RandomVerticalFlip, CenterCrop, Resize, RandomResizedCrop
+from tinytorch.given.transform_random import Lambda, RandomApply, RandomErasing, Cutout
 
-__all__ = ["ToFloat", "Normalize", "RandomHorizontalFlip", "RandomCrop", "Compose"]
+__all__ = [
+    "ToFloat",
+    "Normalize",
+    "RandomHorizontalFlip",
+    "RandomCrop",
+    "MixUp",
+    "CutMix",
+    "RandAugment",
+    "Compose",
+    "ToTensor",
+    "Grayscale",
+    "RandomGrayscale",
+    "ColorJitter",
+    "Pad",
+    "RandomVerticalFlip",
+    "CenterCrop",
+    "Resize",
+    "RandomResizedCrop",
+    "Lambda",
+    "RandomApply",
+    "RandomErasing",
+    "Cutout",
+]
 
 
 def __getattr__(name):

@@ -16,7 +16,9 @@ from tinytorch.given.image_datasets import Digits, SyntheticImages
 from tinytorch.given.random import Generator
 from tinytorch.given.samplers import Sampler, SequentialSampler, check_batch_size, check_loader, check_state
 from tinytorch.given.seeds import fold_in, new_seed
-from tinytorch.given.transform_base import Compose, Transform, pad_images
+from tinytorch.given.transform_arguments import pair, probability
+from tinytorch.given.transform_base import Compose, Transform
+from tinytorch.given.transform_geometry import CropPadding
 from tinytorch.given.worker_loader import WorkerLoader
 
 
@@ -277,7 +279,7 @@ class RandomHorizontalFlip(Transform):
     """Mirrors each image left to right with probability `p`."""
 
     def __init__(self, p=0.5):
-        self.p = p
+        self.p = probability(p)
 
     def apply(self, images, generator):
         """Some images mirrored, the others as they were, in a new array.
@@ -296,8 +298,8 @@ class RandomHorizontalFlip(Transform):
 class RandomCrop(Transform):
     """Cuts a window of `size` (a number, or height and width) at a random place, out of images padded with `fill`."""
 
-    def __init__(self, size, padding=0, fill=0):
-        self.size, self.padding, self.fill = (size, size) if isinstance(size, int) else tuple(size), padding, fill
+    def __init__(self, size, padding=None, pad_if_needed=False, fill=0, padding_mode="constant"):
+        self.size, self.pad = pair(size), CropPadding(size, padding, pad_if_needed, fill, padding_mode)
 
     def apply(self, images, generator):
         """One window of each image.
@@ -310,7 +312,7 @@ class RandomCrop(Transform):
           3. Index it with np.arange(n) for the image, `:` for the channels, rows and columns for the place.
         EXAMPLE: images (128, 3, 40, 40), padding done, and size 32 -> (128, 3, 32, 32)
         """
-        images = pad_images(images, self.padding, self.fill)
+        images = self.pad.apply(images, generator)
         n, (height, width) = len(images), self.size
         most_rows, most_columns = images.shape[2] - height, images.shape[3] - width
         if min(most_rows, most_columns) < 0:

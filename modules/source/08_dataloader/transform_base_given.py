@@ -50,17 +50,6 @@ class Compose(Transform):
         return images
 
 
-def pad_images(images: np.ndarray, padding: int, fill: Any = 0) -> np.ndarray:
-    """Images (N, C, H, W) with a border of `padding` pixels of value `fill`: one number, or one for each channel."""
-    if not padding:
-        return images
-    n, channels, height, width = images.shape
-    padded = np.empty((n, channels, height + 2 * padding, width + 2 * padding), dtype=images.dtype)
-    padded[...] = np.asarray(fill).reshape(-1, 1, 1)
-    padded[:, :, padding:-padding, padding:-padding] = images
-    return padded
-
-
 def apply_transform(transform: Callable, images: Any, generator: Generator | None) -> Any:
     """Call a transform: ours receive the generator, any other callable just the images."""
     return transform(images, generator) if isinstance(transform, Transform) else transform(images)
