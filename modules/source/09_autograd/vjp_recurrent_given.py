@@ -17,7 +17,7 @@ def _weight_and_bias(share: Any, saved: Any, needs: tuple) -> tuple[Any, Any]:
     if needs[0]:
         first = saved.h.unsqueeze(0)
         before = primitive("cat")(first, saved.out[:-1], dim=0) if t > 1 else first
-        weight = share.reshape(t * n, size).mT @ before.reshape(t * n, -1)
+        weight = share.reshape(t * n, size).mT @ before.reshape(t * n, before.shape[-1])
     if needs[1]:
         bias = share.sum((0, 1))
     return weight, bias
