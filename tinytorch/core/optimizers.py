@@ -12,6 +12,16 @@ from tinytorch.core.autograd import no_grad
 from tinytorch.core.engine import NON_DIFFERENTIABLE, Primitive, ShapeError, bind
 from tinytorch.core.tensor import Tensor, zeros_like
 from tinytorch.given.clipping import SCALE_, clip_grad_value_, gradients
+from tinytorch.given.more_optimizers import (
+    AdadeltaSteps,
+    AdagradSteps,
+    AdamaxSteps,
+    LionSteps,
+    MuonSteps,
+    NAdamSteps,
+    RAdamSteps,
+    RMSpropSteps,
+)
 from tinytorch.given.parameter_groups import OptimizerError, ParameterGroups
 from tinytorch.given.schedulers import LRScheduler, OneCycleLR, at_least_one
 from tinytorch.given.tensor_ops import quiet
@@ -196,7 +206,7 @@ class Adam(Optimizer):
     decoupled = False
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *, maximize=False):
-        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
                                       "maximize": maximize})
 
     def update(self, group):
@@ -224,23 +234,36 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
 
-class RMSprop(Optimizer):
-    """RMSprop (Hinton, 2012; centered: Graves, 2013); arguments and numbers as in PyTorch."""
+class RMSprop(RMSpropSteps, Optimizer):
+    """RMSprop (Hinton, 2012; centered: Graves, 2013)."""
 
-    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False, *, maximize=False):
-        super().__init__(params, {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum,
-                                      "centered": centered, "maximize": maximize})
 
-    def update(self, group):
-        """Take one RMSprop step on the parameters of `group`."""
-        wanted = {"square_avg": True, "grad_avg": group["centered"], "momentum_buffer": group["momentum"] > 0}
-        slots = tuple(slot for slot, needed in wanted.items() if needed)
-        params, grads, _, *columns = self.gather(group, slots)
-        if not params:
-            return
-        state = dict(zip(slots, columns, strict=True))
-        settings = {n: group[n] for n in ("lr", "alpha", "eps", "weight_decay", "momentum", "maximize")}
-        bind(RMSPROP_STEP, params, grads, *(state.get(slot) for slot in wanted), **settings)
+class Adagrad(AdagradSteps, Optimizer):
+    """Adagrad (Duchi, Hazan and Singer, 2011): the divisor is the root of the sum of all past g²."""
+
+
+class Adadelta(AdadeltaSteps, Optimizer):
+    """Adadelta (Zeiler, 2012): steps in the parameter's own unit."""
+
+
+class Adamax(AdamaxSteps, Optimizer):
+    """Adamax (Kingma and Ba, 2015): Adam with the largest |g| in place of the root of v."""
+
+
+class NAdam(NAdamSteps, Optimizer):
+    """NAdam (Dozat, 2016): Adam with Nesterov's look ahead."""
+
+
+class RAdam(RAdamSteps, Optimizer):
+    """RAdam (Liu et al., 2020): Adam that warms up by itself."""
+
+
+class Lion(LionSteps, Optimizer):
+    """Lion (Chen et al., 2023): only the sign of an average; use about a tenth of AdamW's lr and ten times its decay."""
+
+
+class Muon(MuonSteps, Optimizer):
+    """Muon (Jordan et al., 2024): orthogonal steps for weight matrices; biases and embeddings belong to AdamW."""
 
 
 class StepLR(LRScheduler):

@@ -2,10 +2,38 @@
 # To change it, edit the module under modules/source/ that a name comes from and run `tito module complete`.
 """The public names of tinytorch.optim."""
 
-from tinytorch.core.optimizers import Optimizer, SGD, Adam, RMSprop, AdamW
-from tinytorch.optim import lr_scheduler
+from tinytorch.core.optimizers import (
+    Optimizer,
+    SGD,
+    Adam,
+    RMSprop,
+    AdamW,
+    Adagrad,
+    Adadelta,
+    Adamax,
+    NAdam,
+    RAdam,
+    Lion,
+    Muon,
+)
+from tinytorch.optim import lr_scheduler, swa_utils
 
-__all__ = ["Optimizer", "SGD", "Adam", "RMSprop", "AdamW", "lr_scheduler"]
+__all__ = [
+    "Optimizer",
+    "SGD",
+    "Adam",
+    "RMSprop",
+    "AdamW",
+    "Adagrad",
+    "Adadelta",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+    "Lion",
+    "Muon",
+    "lr_scheduler",
+    "swa_utils",
+]
 
 
 def __getattr__(name):

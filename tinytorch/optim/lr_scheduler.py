@@ -3,9 +3,38 @@
 """The public names of tinytorch.optim.lr_scheduler."""
 
 from tinytorch.core.optimizers import StepLR, CosineAnnealingLR
+from tinytorch.given.composed_schedules import ReduceLROnPlateau, SequentialLR, ChainedScheduler
 from tinytorch.given.schedulers import LRScheduler, OneCycleLR
+from tinytorch.given.schedules import (
+    MultiStepLR,
+    ExponentialLR,
+    ConstantLR,
+    LinearLR,
+    PolynomialLR,
+    LambdaLR,
+    MultiplicativeLR,
+    CosineAnnealingWarmRestarts,
+    CyclicLR,
+)
 
-__all__ = ["StepLR", "CosineAnnealingLR", "LRScheduler", "OneCycleLR"]
+__all__ = [
+    "StepLR",
+    "CosineAnnealingLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "ChainedScheduler",
+    "LRScheduler",
+    "OneCycleLR",
+    "MultiStepLR",
+    "ExponentialLR",
+    "ConstantLR",
+    "LinearLR",
+    "PolynomialLR",
+    "LambdaLR",
+    "MultiplicativeLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
+]
 
 
 def __getattr__(name):

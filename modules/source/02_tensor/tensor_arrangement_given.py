@@ -137,7 +137,10 @@ class TensorArrangement(TensorProperties):
 
     def copy_(self, source: Any) -> Any:
         """Overwrite self with `source`, broadcast and converted."""
-        made = source if isinstance(source, TensorBase) else service("Tensor", "module 02_tensor")(source)
+        if isinstance(source, TensorBase):
+            return ops.COPY_(self, source)
+        exact = self.dtype if isinstance(source, float) and self.dtype.kind == "f" else None    # not by way of float32
+        made = service("Tensor", "module 02_tensor")(source, dtype=exact)
         return ops.COPY_(self, made)
 
     def fill_(self, value: Any) -> Any:

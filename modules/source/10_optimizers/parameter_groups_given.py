@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from tinytorch.core.autograd import enable_grad, no_grad
 from tinytorch.core.engine import DTypeError, ShapeError, TinyTorchError
@@ -19,32 +22,56 @@ class OptimizerError(TinyTorchError, ValueError):
     """A setting, a list of parameters or a saved state that an optimizer cannot use; the message says what would do."""
 
 
-POSITIVE = ("eps",)
-NOT_NEGATIVE = ("lr", "weight_decay", "momentum")
-FRACTIONS = ("alpha", "betas")
+NOT_NEGATIVE = ("lr", "weight_decay", "momentum", "lr_decay", "initial_accumulator_value", "momentum_decay")
+FRACTIONS = ("alpha", "rho", "betas")
+FLAGS = ("nesterov", "maximize", "amsgrad", "centered", "decoupled_weight_decay")
+CHOICES = {"adjust_lr_fn": (None, "original", "match_rms_adamw")}
+SEVERAL = {"betas": 2, "ns_coefficients": 3}
+BESIDE = {"params", "initial_lr", "name"}     # what a group may hold that is no setting of the optimizer
 
 
 def check_settings(name: str, settings: dict[str, Any]) -> None:
-    """Refuse settings outside of their range: lr, weight_decay, momentum >= 0; eps > 0; alpha and betas in [0, 1)."""
+    """Refuse settings outside of their range.
+
+    lr, weight_decay, momentum … >= 0; eps > 0; alpha, rho and betas in [0, 1); switches True or False.
+    """
     for key, value in settings.items():
-        values = value if isinstance(value, tuple | list) else (value,)
-        if key in NOT_NEGATIVE and not all(_number(v) and v >= 0 for v in values):
-            raise OptimizerError(f"{name}: expected {key} to be a number >= 0, found {value!r}.")
-        if key in POSITIVE and not all(_number(v) and v > 0 for v in values):
-            raise OptimizerError(f"{name}: expected {key} to be a number > 0, found {value!r}.")
-        if key in FRACTIONS and not all(_number(v) and 0 <= v < 1 for v in values):
-            raise OptimizerError(f"{name}: expected {key} in [0, 1), found {value!r}; 1 would never forget.")
-    if "betas" in settings and len(settings["betas"]) != 2:
-        raise OptimizerError(f"{name}: expected two betas, found {settings['betas']!r}.")
-    if settings.get("nesterov") and (settings["momentum"] <= 0 or settings["dampening"] != 0):
+        wanted = _wanted(key, value)
+        if wanted:
+            raise OptimizerError(f"{name}: expected {key} {wanted}, found {value!r:.60}.")
+    looks_ahead = settings.get("nesterov") and "dampening" in settings
+    if looks_ahead and (settings["momentum"] <= 0 or settings["dampening"] != 0):
         raise OptimizerError(
             f"{name}: nesterov=True needs momentum > 0 and dampening=0, found momentum={settings['momentum']!r} and "
             f"dampening={settings['dampening']!r}."
         )
 
 
+def _wanted(key: str, value: Any) -> str:
+    """Return what a setting should have been; nothing if it is fine."""
+    values = value if isinstance(value, tuple | list) else (value,)
+    if key in SEVERAL and (len(values) != SEVERAL[key] or not all(map(_number, values))):
+        count = {2: "two", 3: "three"}[SEVERAL[key]]
+        return f"to be {count} betas in [0, 1)" if key == "betas" else f"to be {count} numbers"
+    if key in NOT_NEGATIVE and not (_number(value) and value >= 0):
+        return "to be a number >= 0"
+    if key == "eps" and not (_number(value) and value > 0):
+        return "to be a number > 0"
+    if key == "dampening" and not _number(value):
+        return "to be a number"
+    if key in FRACTIONS and not all(_number(v) and 0 <= v < 1 for v in values):
+        return "in [0, 1), for 1 would never forget"
+    if key in FLAGS and not isinstance(value, bool | np.bool):
+        return "to be True or False"
+    if key == "ns_steps" and not (isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 100):
+        return "to be a whole number from 1 to 99"
+    if key in CHOICES and value not in CHOICES[key]:
+        return f"to be one of {CHOICES[key]}"
+    return ""
+
+
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 def collect(params: Any, what: str) -> list[Tensor]:
@@ -95,12 +122,13 @@ class ParameterGroups:
         name = type(self).__name__
         if not isinstance(param_group, dict) or "params" not in param_group:
             raise DTypeError(f"{name}: expected a group {{'params': [...], ...}}, found {type(param_group).__name__}.")
-        unknown = set(param_group) - set(self.defaults) - {"params", "initial_lr"}
+        unknown = set(param_group) - set(self.defaults) - BESIDE
         if unknown:
             raise OptimizerError(f"{name}: unknown setting {min(unknown)!r}; there are {', '.join(self.defaults)}.")
         params = param_group["params"]
         params = collect([params] if isinstance(params, Tensor) else params, name)
-        group = {**self.defaults, **param_group, "params": params}
+        group = {**self.defaults, **param_group}
+        group = {key: tuple(v) if isinstance(v, list) else v for key, v in group.items()} | {"params": params}
         check_settings(name, {key: value for key, value in group.items() if key != "params"})
         known = {id(p) for p in self.parameters()}
         for p in group["params"]:
@@ -138,23 +166,40 @@ class ParameterGroups:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take settings and state from the `state_dict()` of an optimizer of the same kind and the same shapes."""
         name = type(self).__name__
-        if not isinstance(state_dict, dict) or set(state_dict) != {"state", "param_groups"}:
-            raise OptimizerError(f"{name}: expected a state with 'state' and 'param_groups', found {state_dict!r:.60}.")
-        saved = state_dict["param_groups"]
-        sizes, expected = [len(g["params"]) for g in saved], [len(g["params"]) for g in self.param_groups]
-        if sizes != expected:
-            raise OptimizerError(f"{name}: expected groups of {expected} parameters, found {sizes} in the saved state.")
-        for group in saved:
-            missing = set(self.defaults) ^ (set(group) - {"params", "initial_lr"})
-            if missing:
-                raise OptimizerError(f"{name}: the saved state is of another optimizer: {min(missing)!r} does not fit.")
+        saved = self._check_state(name, state_dict)
         parameters, state = list(self.parameters()), defaultdict(dict)
         for index, values in state_dict["state"].items():
             p = parameters[int(index)]
             state[p] = {key: _own(name, key, value, p) for key, value in values.items()}
-        self.state = state
         for group, loaded in zip(self.param_groups, saved, strict=True):
             group.update({k: tuple(v) if isinstance(v, list) else v for k, v in loaded.items() if k != "params"})
+        self.state = state
+
+    def _check_state(self, name: str, state_dict: Any) -> list[dict[str, Any]]:
+        """Return the saved groups, if the state is one, and of an optimizer like this."""
+        if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= set(state_dict):
+            raise OptimizerError(f"{name}: expected a state with 'state' and 'param_groups', found {state_dict!r:.60}.")
+        saved, state = state_dict["param_groups"], state_dict["state"]
+        if not isinstance(saved, list) or not all(isinstance(g, dict) and "params" in g for g in saved):
+            raise OptimizerError(f"{name}: expected 'param_groups' to be a list of groups, found {saved!r:.60}.")
+        sizes, expected = [len(g["params"]) for g in saved], [len(g["params"]) for g in self.param_groups]
+        if sizes != expected:
+            raise OptimizerError(f"{name}: expected groups of {expected} parameters, found {sizes} in the saved state.")
+        for group in saved:
+            differing = set(self.defaults) ^ (set(group) - BESIDE)
+            if differing:
+                raise OptimizerError(
+                    f"{name}: the saved state is of another optimizer: {min(differing)!r} does not fit."
+                )
+            check_settings(f"{name}.load_state_dict", {key: group[key] for key in self.defaults})
+        positions = {str(i) for i in range(sum(expected))}
+        fits = isinstance(state, dict) and set(map(str, state)) <= positions
+        if not fits or not all(isinstance(s, dict) for s in state.values()):
+            raise OptimizerError(
+                f"{name}: expected 'state' to be a dict from the places 0 to {sum(expected) - 1} of the parameters to "
+                f"what is known about each, found {state!r:.60}."
+            )
+        return saved
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

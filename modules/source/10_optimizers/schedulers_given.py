@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from tinytorch.given.parameter_groups import OptimizerError, ParameterGroups
@@ -12,17 +13,24 @@ from tinytorch.given.parameter_groups import OptimizerError, ParameterGroups
 
 
 class LRScheduler:
-    """Base of the schedulers: sets every group's lr to what `get_lr` says, at once and after each `step()`.
+    """Base of the schedulers: moves every group's lr to what `get_lr` says, at once and after each `step()`.
 
-    interval: whether `step()` is meant to be called after each "epoch" or after each optimizer "step".
+    `get_lr` is a function of time: the rates after `last_epoch` steps, if nobody else changed them. If somebody did (a
+    second scheduler, the user), a step multiplies what it finds by the ratio of its own new rate to its own old one, as
+    PyTorch's schedulers do; so several can drive an optimizer together.
+
+    interval: whether `step()` is meant to be called after each "epoch" or after each optimizer "step". absolute: set
+    the rate whatever it was before.
     """
 
     interval = "epoch"
+    absolute = False
 
     def __init__(self, optimizer: Any, last_epoch: int = -1):
         name = type(self).__name__
-        if not isinstance(optimizer, ParameterGroups):
-            raise OptimizerError(f"{name}: expected an Optimizer as first argument, found {type(optimizer).__name__}.")
+        require_optimizer(optimizer, name)
+        if isinstance(last_epoch, bool) or not isinstance(last_epoch, int) or last_epoch < -1:
+            raise OptimizerError(f"{name}: expected last_epoch to be a whole number >= -1, found {last_epoch!r}.")
         for group in optimizer.param_groups:
             if last_epoch != -1 and "initial_lr" not in group:
                 raise OptimizerError(
@@ -31,6 +39,7 @@ class LRScheduler:
             group.setdefault("initial_lr", group["lr"])
         self.optimizer, self.last_epoch = optimizer, last_epoch
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+        self.own_lrs = list(self.base_lrs) if last_epoch == -1 else self.get_lr()
         self.step()
 
     def get_lr(self) -> list[float]:
@@ -38,36 +47,85 @@ class LRScheduler:
         raise NotImplementedError(f"{type(self).__name__}.get_lr: a scheduler must say which rate it wants.")
 
     def step(self) -> None:
-        """Count one epoch (or step) and set the learning rates."""
+        """Count one epoch (or step) and move the learning rates."""
         self.last_epoch += 1
-        self._set_rates()
+        self._move_rates()
 
-    def _set_rates(self) -> None:
-        rates = self.get_lr()
-        if len(rates) != len(self.optimizer.param_groups):
+    def begin(self) -> None:
+        """Start over from the groups' initial rates, whatever they are now: a SequentialLR has come to this one."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"]
+        self.restart()
+
+    def restart(self) -> None:
+        """Start over on top of the rates as they are now."""
+        self.last_epoch, self.own_lrs = -1, list(self.base_lrs)
+        self.step()
+
+    def _move_rates(self) -> None:
+        groups, wanted = self.optimizer.param_groups, self.get_lr()
+        floor = getattr(self, "eta_min", 0.0)           # the ratio concerns what lies above the lowest rate
+        if len(wanted) != len(groups):
             raise OptimizerError(
-                f"{type(self).__name__}: expected {len(self.optimizer.param_groups)} rates, one for each group, found "
-                f"{len(rates)}. Add groups before making the scheduler."
+                f"{type(self).__name__}: expected {len(groups)} rates, one for each group, found {len(wanted)}. Add "
+                "groups before making the scheduler."
             )
-        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = lr
+        for group, own, lr in zip(groups, self.own_lrs, wanted, strict=True):
+            undisturbed = self.absolute or group["lr"] == own or own == floor
+            group["lr"] = lr if undisturbed else floor + (group["lr"] - floor) * (
+                (lr - floor) / (own - floor)
+            )
+        self.own_lrs = list(wanted)
+        self._last_lr = [group["lr"] for group in groups]
 
     def get_last_lr(self) -> list[float]:
-        """Return the learning rate of each group."""
-        return [group["lr"] for group in self.optimizer.param_groups]
+        """Return the learning rate of each group as it was after the last step of this scheduler."""
+        return self._last_lr
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything but the optimizer, as plain numbers and lists."""
-        return {key: value for key, value in vars(self).items() if key != "optimizer"}
+        """Return everything but the optimizer and functions, as plain numbers and lists."""
+        return {key: value for key, value in vars(self).items() if key != "optimizer" and not _is_code(value)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue where `state_dict()` was taken; the rates are set at once."""
-        differing = set(state_dict) ^ (set(vars(self)) - {"optimizer"})
-        if differing:
-            name = type(self).__name__
-            raise OptimizerError(f"{name}: the saved state is of another scheduler: {min(differing)!r} does not fit.")
+        """Continue where `state_dict()` was taken. The rates themselves belong to the optimizer's own state."""
+        self._check_state(state_dict)
         vars(self).update(state_dict)
-        self._set_rates()
+
+    def _check_state(self, state_dict: Any) -> None:
+        name = type(self).__name__
+        if not isinstance(state_dict, dict):
+            raise OptimizerError(f"{name}: expected the state of a scheduler, found {state_dict!r:.60}.")
+        differing = set(state_dict) ^ set(self.state_dict())
+        if differing:
+            raise OptimizerError(f"{name}: the saved state is of another scheduler: {min(differing)!r} does not fit.")
+
+
+def require_optimizer(optimizer: Any, name: str) -> None:
+    """Refuse what is no optimizer: the first argument of a scheduler."""
+    if not isinstance(optimizer, ParameterGroups):
+        raise OptimizerError(f"{name}: expected an Optimizer as first argument, found {type(optimizer).__name__}.")
+
+
+def _is_code(value: Any) -> bool:
+    return callable(value) or (isinstance(value, list | tuple) and any(callable(v) for v in value))
+
+
+def number_in(value: Any, what: str, low: float = -math.inf, high: float = math.inf) -> Any:
+    """Return `value` if it is a number from low to high, or say that it is not."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= value <= high:
+        bounds = f" from {low:g} to {high:g}" if high < math.inf else f" >= {low:g}" if low > -math.inf else ""
+        raise OptimizerError(f"{what}: expected a number{bounds}, found {value!r}.")
+    return value
+
+
+def for_each_group(value: Any, optimizer: Any, what: str) -> list[float]:
+    """Return one number for each group: one for all, or a list of as many."""
+    require_optimizer(optimizer, what.partition(":")[0])
+    groups = len(optimizer.param_groups)
+    values = list(value) if isinstance(value, list | tuple) else [value] * groups
+    if len(values) != groups:
+        raise OptimizerError(f"{what}: expected one for each of {groups} groups, found {len(values)}.")
+    return [float(number_in(v, what)) for v in values]
 
 
 @dataclass(frozen=True)
@@ -87,6 +145,7 @@ class OneCycleLR(LRScheduler):
     """
 
     interval = "step"
+    absolute = True
 
     def __init__(
         self,
@@ -110,13 +169,10 @@ class OneCycleLR(LRScheduler):
             raise OptimizerError(f"OneCycleLR: expected anneal_strategy 'cos' or 'linear', found {anneal_strategy!r}.")
         if not 0 <= pct_start <= 1:
             raise OptimizerError(f"OneCycleLR: expected pct_start from 0 to 1, found {pct_start!r}.")
-        groups = getattr(optimizer, "param_groups", [{}])
-        self.max_lrs = [float(m) for m in (max_lr if isinstance(max_lr, list | tuple) else [max_lr] * len(groups))]
-        if len(self.max_lrs) != len(groups):
-            found = len(self.max_lrs)
-            raise OptimizerError(f"OneCycleLR: expected one max_lr for each of {len(groups)} groups, found {found}.")
+        self.max_lrs = for_each_group(max_lr, optimizer, "OneCycleLR: max_lr")
+        groups = optimizer.param_groups
         self.momentum_key = next((k for k in ("momentum", "betas") if k in groups[0]), None) if cycle_momentum else None
-        if cycle_momentum and self.momentum_key is None and isinstance(optimizer, ParameterGroups):
+        if cycle_momentum and self.momentum_key is None:
             raise OptimizerError("OneCycleLR: the optimizer has no momentum to cycle; pass cycle_momentum=False.")
         self.pct_start, self.three_phase, self.anneal_strategy = pct_start, three_phase, anneal_strategy
         self.final_div_factor, self.momenta = final_div_factor, [base_momentum, max_momentum]
