@@ -29,7 +29,7 @@ class Recurrent(Module):
 
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-        dropout: float = 0.0, bidirectional: bool = False,
+        dropout: float = 0.0, bidirectional: bool = False, device: Any = None, dtype: Any = None,
     ):
         super().__init__()
         name = type(self).__name__
@@ -45,7 +45,7 @@ class Recurrent(Module):
             setattr(self, f"weight_hh{suffix}", Parameter(empty(rows, self.hidden_size)))
             for kind in ("bias_ih", "bias_hh") if bias else ():
                 setattr(self, f"{kind}{suffix}", Parameter(empty(rows)))
-        self.reset_parameters()
+        self.to(dtype=dtype, device=device).reset_parameters()
 
     def parts(self) -> list[tuple[int, str]]:
         """Return (layer, suffix of its parameters' names) for each layer and direction, in order."""
@@ -173,9 +173,10 @@ class RNN(Recurrent):
 
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True,
-        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
+        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, device: Any = None,
+        dtype: Any = None,
     ):
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
         self.nonlinearity = one_of(nonlinearity, "RNN's nonlinearity", ("tanh", "relu"))
 
     def run(self, gates: Any, state: tuple, weight: Any, bias: Any, mask: Any) -> tuple[Any, tuple]:
@@ -194,11 +195,11 @@ class LSTM(Recurrent):
 
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-        dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
+        dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None, dtype: Any = None,
     ):
         if proj_size:
             raise NotImplementedError("LSTM: proj_size is not part of this course; put a Linear behind the layer.")
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
 
     def run(self, gates: Any, state: tuple, weight: Any, bias: Any, mask: Any) -> tuple[Any, tuple]:
         """Return (states, (h_n, c_n))."""

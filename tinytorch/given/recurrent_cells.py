@@ -21,7 +21,9 @@ class RecurrentCell(Module):
     gates = 1
     states = 1
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True):
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ):
         super().__init__()
         name = type(self).__name__
         self.input_size = whole(input_size, f"{name}'s input_size", low=1)
@@ -31,7 +33,7 @@ class RecurrentCell(Module):
         self.weight_hh = Parameter(empty(rows, self.hidden_size))
         self.bias_ih = Parameter(empty(rows)) if bias else None
         self.bias_hh = Parameter(empty(rows)) if bias else None
-        self.reset_parameters()
+        self.to(dtype=dtype, device=device).reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, uniform in ±1/√hidden_size."""
@@ -73,8 +75,11 @@ class RecurrentCell(Module):
 class RNNCell(RecurrentCell):
     """One step of an RNN: h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or with relu."""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh"):
-        super().__init__(input_size, hidden_size, bias)
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__(input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = one_of(nonlinearity, "RNNCell's nonlinearity", ("tanh", "relu"))
 
     def extra_repr(self) -> str:

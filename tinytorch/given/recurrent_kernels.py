@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinytorch.core.engine import SERVICES, Primitive
+from tinytorch.core.networks import MULTIPLY_ADDS
 from tinytorch.core.tensor import Tensor, stack, where
 from tinytorch.given.silence import quiet
 
@@ -229,3 +230,11 @@ LSTM_GRAD = Primitive(
 GRU_GRAD = Primitive(
     "gru_grad", quiet(gru_grad_kernel), outputs=("gates", "share", "h"), decompose=gru_grad_in_tensors
 )
+
+
+def sequence_work(inputs: tuple, outputs: tuple) -> int:
+    """Return the multiply-adds of a sequence: each number of its gates needs as many as the state has features."""
+    return inputs[0].numel() * inputs[1].shape[-1]
+
+
+MULTIPLY_ADDS.update(dict.fromkeys(("rnn", "lstm", "gru"), sequence_work))

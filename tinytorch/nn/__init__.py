@@ -53,6 +53,13 @@ from tinytorch.given.rearranging import Fold, Unfold, PixelShuffle, PixelUnshuff
 from tinytorch.core.attention import MultiheadAttention, SinusoidalPositions, LearnedPositions, TransformerBlock
 from tinytorch.given.recurrent_cells import RNNCell, LSTMCell, GRUCell
 from tinytorch.given.recurrent import RNN, LSTM, GRU
+from tinytorch.given.transformer_layers import (
+    TransformerEncoderLayer,
+    TransformerEncoder,
+    TransformerDecoderLayer,
+    TransformerDecoder,
+    Transformer,
+)
 from tinytorch.core.training import MSELoss, CrossEntropyLoss
 from tinytorch.given.binary_loss import BCEWithLogitsLoss
 from tinytorch.given.class_losses import (
@@ -168,6 +175,11 @@ __all__ = [
     "RNN",
     "LSTM",
     "GRU",
+    "TransformerEncoderLayer",
+    "TransformerEncoder",
+    "TransformerDecoderLayer",
+    "TransformerDecoder",
+    "Transformer",
     "MSELoss",
     "CrossEntropyLoss",
     "BCEWithLogitsLoss",

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.engine import DEFAULT_GENERATOR, DTypeError, ShapeError, TinyTorchError, primitive, random_uniform
+from tinytorch.core.networks import MULTIPLY_ADDS
 from tinytorch.core.tensor import from_array, where
 from tinytorch.given.arguments import expect_tensor
 
@@ -19,14 +20,18 @@ def scaled_dot_product_attention(
     dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Any:
     """Return softmax(query · keyᵀ · scale) · value, masked. Vaswani et al., "Attention is all you need", 2017.
 
     query (…, L, E), key (…, S, E), value (…, S, Ev) -> (…, L, Ev); the leading axes (batch, heads) broadcast.
     attn_mask: broadcasts to (…, L, S); bool: True where a query may look; float: added to the scores. is_causal: query
     i sees keys 0 … i. scale: 1/√E by default. dropout_p: share of the weights set to 0, whatever the mode.
-    A query that may look nowhere gets zeros.
+    A query that may look nowhere gets zeros. enable_gqa: key and value have fewer heads (axis -3), each of which serves
+    a group of neighbouring heads of the query (Ainslie et al., 2023).
     """
+    if enable_gqa:
+        key, value = (shared_heads(query, x) for x in (key, value))
     check_attention(query, key, value, attn_mask, dropout_p)
     if attn_mask is not None and attn_mask.dtype != np.bool_:
         attn_mask = attn_mask.to(query.dtype)
@@ -46,6 +51,20 @@ def scaled_dot_product_attention(
         seed=seed,
         offset=offset,
     )
+
+
+def shared_heads(query: Any, x: Any) -> Any:
+    """Return keys or values (…, heads, S, E), each head repeated until there are as many as the query has."""
+    expect_tensor(query, "scaled_dot_product_attention"), expect_tensor(x, "scaled_dot_product_attention")
+    if query.ndim < 3 or x.ndim < 3 or x.shape[-3] == 0 or query.shape[-3] % x.shape[-3]:
+        raise ShapeError(
+            "scaled_dot_product_attention: with enable_gqa expected the query's heads (axis -3) to be a multiple of "
+            f"the key's and value's, found shapes {query.shape} and {x.shape}."
+        )
+    *batch, heads, length, features = x.shape
+    times = query.shape[-3] // heads
+    repeated = x.unsqueeze(-3).expand(*batch, heads, times, length, features)
+    return repeated.reshape(*batch, heads * times, length, features)
 
 
 def check_attention(query: Any, key: Any, value: Any, attn_mask: Any, dropout_p: float) -> None:
@@ -106,3 +125,13 @@ def attention_weights(query: Any, key: Any, attn_mask: Any, *, is_causal: bool, 
     sees = allowed.any(-1, keepdim=True)  # a query that sees nothing: equal scores, then weights of 0
     floor = from_array(np.where(sees.numpy(), -np.inf, 0.0).astype(scores.dtype))
     return where(allowed, scores, floor).softmax(-1) * sees
+
+
+def attention_work(inputs: tuple, outputs: tuple) -> int:
+    """Return the multiply-adds of an attention: each score needs E of them, each number of the output S."""
+    query, key, out = inputs[0], inputs[1], outputs[0]
+    scores = out.numel() // max(out.shape[-1], 1) * key.shape[-2]
+    return scores * (query.shape[-1] + out.shape[-1])
+
+
+MULTIPLY_ADDS["scaled_dot_product_attention"] = attention_work
