@@ -20,10 +20,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.course.cases import the_course
+from tests.course.cases import solved_source, the_course
 from tests.course.examiner import Examiner
 from tests.course.mutation import Mutation, mutations
 from tito.console import say, table
+from tito.course.model import Module
 
 SURVIVORS = Path(__file__).parent / "mutants" / "survivors.toml"
 AT_LEAST = 0.9  # of the mutants must be killed
@@ -59,11 +60,22 @@ def killer(examiner: Examiner, mutation: Mutation) -> str:
     return SURVIVES if verdict.passed else CHECKPOINT
 
 
+def refuse_a_broken_course(examiner: Examiner, modules: Sequence[Module]) -> None:
+    """Raise RuntimeError unless the solutions pass as they are: tests that fail anyway would kill every mutant."""
+    for module in modules:
+        source = solved_source(examiner.project, module)
+        said = examiner.first_failure(module, source, 0, CPU_SECONDS)
+        verdict = examiner.checkpoint(module, source, CPU_SECONDS)
+        if said or not verdict.passed:
+            raise RuntimeError(f"{module.name} does not pass as it is, so no mutant says anything: {said or verdict}")
+
+
 def examine(found: Sequence[Mutation], workers: int) -> list[str]:
     """The killer of every mutant, in order."""
     project, course = the_course()
     killers = []
     with Examiner(project, course, workers) as examiner, ThreadPoolExecutor(workers) as pool:
+        refuse_a_broken_course(examiner, list(dict.fromkeys(mutation.module for mutation in found)))
         for done in pool.map(lambda mutation: killer(examiner, mutation), found):
             killers.append(done)
             print(f"\r{len(killers)} of {len(found)}", end="", file=sys.stderr, flush=True)

@@ -17,18 +17,19 @@ from torch.overrides import get_overridable_functions
 
 TARGET = Path(__file__).parents[2] / "tito" / "export" / "pytorch_names.json"
 FACES = ("", "nn", "nn.functional", "nn.init", "nn.utils", "optim", "optim.lr_scheduler", "autograd", "utils",
-         "utils.data", "utils.checkpoint")  # fmt: skip
+         "utils.data", "utils.checkpoint", "nn.utils.rnn", "autograd.functional", "linalg")  # fmt: skip
 MODULES = ("cuda", "compile", "jit", "fft", "linalg", "special", "distributions", "distributed", "sparse", "onnx",
            "hub", "amp", "backends", "export", "fx", "func", "profiler", "random", "futures", "masked", "mps", "nested",
            "overrides", "package", "quantization", "signal", "testing", "xpu", "multiprocessing")  # fmt: skip
 OTHERS = ("Tensor", "Generator", "Size", "device", "dtype", "finfo", "iinfo", "layout", "memory_format",
            "set_grad_enabled", "unique")  # fmt: skip
 INTERNAL = re.compile(
-    r".*_copy|sym_.*|bits.*|u?int[1-7]|q?u?int\d+x\d+|float[48]_.*|(fbgemm|miopen|cudnn|native|quantized?|q)_.*"
+    r"(?!index_).*_copy|sym_.*|bits.*|u?int[1-7]|q?u?int\d+x\d+|float[48]_.*|(fbgemm|miopen|cudnn|native|quantized?|q)_.*"
     r"|fake_quant.*"
     r"|batch_norm_\w+|affine_grid_generator|fused_.*|unsafe_.*|choose_.*|slice_inverse|rsub|constant_pad_nd|Sym.*|Script.*"
     r"|(AVG|SUM|Tag|AggregationType|DispatchKey|fork|wait|parse_\w+|import_ir\w*|unify_\w+|merge_\w+|init_num_threads)"
-    r"|index_put|put|convolution|grid_sampler\w*|(dsmm|hsmm|saddmm|spmm|smm|sspaddmm|hspmm)|norm_except_dim|has_\w+"
+    r"|\w+_notes|\w+_with_indices|\w*(torch_function|grouped_mm|scaled_mm|_dispatch)|[A-Z]+_[A-Z_]+|(Scaling|Swizzle)Type"
+    r"|NestedIOFunction|ThroughputBenchmark|convolution|grid_sampler\w*|(dsmm|hsmm|saddmm|spmm|smm|sspaddmm|hspmm)|norm_except_dim|has_\w+"
     r"|factory_kwargs|Graph.*|SAC_\w+|DefaultDeviceType|\w+DataPipe|\w*privateuse1\w*|get_cpp_backtrace|set_module"
     r"|int_repr|\w+_prefix_path|Uninitialized\w+|\w+Options|q(int|uint).*|swap_in_\w+|(col|row|crow|ccol)_indices"
 )

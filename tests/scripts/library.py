@@ -7,7 +7,8 @@ from types import ModuleType
 
 FOLDER = Path(__file__).parent
 IMPORT = "import tinytorch as torch\n"
-NAMES = ("mlp", "cnn", "resnet", "autoencoder", "vae", "gan", "lstm", "transformer", "siamese", "reinforce", "unet")
+NAMES = ("mlp", "cnn", "resnet", "autoencoder", "vae", "gan", "lstm", "transformer", "siamese", "reinforce", "gru",
+         "skipgram", "unet")  # fmt: skip
 
 
 def on(library: str, name: str) -> ModuleType:
