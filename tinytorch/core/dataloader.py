@@ -14,7 +14,14 @@ from tinytorch.given.collate import default_collate, fetch_batch
 from tinytorch.given.dataset_base import Dataset, Subset, random_split
 from tinytorch.given.image_datasets import Digits, SyntheticImages
 from tinytorch.given.random import Generator
-from tinytorch.given.samplers import Sampler, SequentialSampler, check_batch_size, check_loader, check_state
+from tinytorch.given.samplers import (
+    Sampler,
+    SequentialSampler,
+    check_batch_size,
+    check_loader,
+    check_samples,
+    check_state,
+)
 from tinytorch.given.seeds import fold_in, new_seed
 from tinytorch.given.transform_arguments import pair, probability
 from tinytorch.given.transform_base import Compose, Transform
@@ -61,7 +68,7 @@ class RandomSampler(Sampler):
     """
 
     def __init__(self, data_source, replacement=False, num_samples=None, generator=None):
-        self.data_source, self.replacement, self.num_samples = data_source, replacement, num_samples
+        self.data_source, self.replacement, self.num_samples = data_source, replacement, check_samples(num_samples)
         self.seed, self.epoch = new_seed(generator), 0
 
     def __len__(self):

@@ -7,7 +7,6 @@ Reading needs Pillow, an optional package. Only PNG and JPEG are opened.
 
 from __future__ import annotations
 
-import csv
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -174,6 +173,8 @@ def _read_folders(root: Path) -> tuple[list[tuple[str, str]], list[Problem]]:
 
 def _read_metadata(path: Path) -> tuple[list[tuple[str, str]], list[Problem]]:
     """(file, label) of every row of a CSV file, and the rows that lack one of them."""
+    import csv
+
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)

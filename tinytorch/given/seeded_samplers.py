@@ -12,7 +12,7 @@ import numpy as np
 from tinytorch.core.engine import DTypeError, ShapeError, TinyTorchError
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.random import Generator
-from tinytorch.given.samplers import Sampler
+from tinytorch.given.samplers import Sampler, check_samples
 from tinytorch.given.seeds import fold_in, new_seed
 
 
@@ -67,7 +67,7 @@ class WeightedRandomSampler(SeededSampler):
     ):
         super().__init__(generator)
         self.weights = _weights(weights)
-        self.num_samples, self.replacement = check_count(num_samples), replacement
+        self.num_samples, self.replacement = _count(num_samples), replacement
         positive = int(np.count_nonzero(self.weights))
         if not replacement and num_samples > positive:
             raise TinyTorchError(
@@ -102,7 +102,7 @@ class ClassBalancedSampler(SeededSampler):
         if labels.ndim != 1 or labels.size == 0 or labels.dtype.kind not in "iub":
             raise DTypeError(f"Expected integer labels of shape (N,), found {labels.dtype} of shape {labels.shape}.")
         self.classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-        self.num_samples = len(labels) if num_samples is None else check_count(num_samples)
+        self.num_samples = check_samples(num_samples) or len(labels)
 
     def __len__(self) -> int:
         return self.num_samples
@@ -114,11 +114,11 @@ class ClassBalancedSampler(SeededSampler):
         return np.concatenate(chosen)[generator.permutation(self.num_samples)]
 
 
-def check_count(num_samples: Any) -> int:
-    """`num_samples`, if it is a whole number of at least 1; else TinyTorchError."""
-    if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples < 1:
-        raise TinyTorchError(f"Expected num_samples as a whole number of at least 1, found {num_samples!r}.")
-    return num_samples
+def _count(num_samples: Any) -> int:
+    """A number of samples that has to be given."""
+    if num_samples is None:
+        raise TinyTorchError("Expected num_samples as a whole number of at least 1, found None.")
+    return check_samples(num_samples)
 
 
 def _rounds(items: np.ndarray, count: int, generator: Generator) -> np.ndarray:

@@ -38,6 +38,13 @@ def check_batch_size(batch_size: object) -> None:
         raise TinyTorchError(f"Expected a batch_size that is a whole number of at least 1, found {batch_size!r}.")
 
 
+def check_samples(num_samples: object) -> int | None:
+    """`num_samples`, if it is None (all) or a whole number of at least 1; else TinyTorchError."""
+    if num_samples is None or (isinstance(num_samples, int) and not isinstance(num_samples, bool) and num_samples >= 1):
+        return num_samples
+    raise TinyTorchError(f"Expected num_samples as a whole number of at least 1, found {num_samples!r}.")
+
+
 def check_loader(
     dataset: object, batch_size: int | None, shuffle: bool, sampler: object, batch_sampler: object, drop_last: bool
 ) -> None:
