@@ -34,7 +34,8 @@ def unfold_kernel(xp, x, *, kernel_size, stride, padding, dilation):
 def unfold_grad_kernel(xp, g, *, size, kernel_size, stride, padding, dilation):
     """Return the images (N, C, *size) in which every place received the sum of what its windows hold (col2im)."""
     outputs = outputs_of(size, kernel_size, stride, padding, dilation)
-    columns = g.reshape(len(g), -1, *kernel_size, *outputs).transpose(0, 2, 3, 4, 5, 1)
+    channels = g.shape[1] // (kernel_size[0] * kernel_size[1])
+    columns = g.reshape(len(g), channels, *kernel_size, *outputs).transpose(0, 2, 3, 4, 5, 1)
     canvas = padded_size(size, padding, reach(outputs, kernel_size, stride, dilation))
     received = xp.zeros((len(g), *canvas, columns.shape[-1]), g.dtype)
     for i, j in places(kernel_size):
