@@ -20,6 +20,7 @@ from tinytorch.given.mutation import in_place, look_before, mutated
 from tinytorch.given.promotion import DEFAULT_DTYPE, check_dtype, promote_operands, result_dtype
 from tinytorch.given.random import DEFAULT_GENERATOR, Generator, random_normal, random_uniform
 from tinytorch.given.scope import SCOPE, WATCHERS, Watcher, overlay, phase, watchers
+from tinytorch.given.silence import SETTING, SILENT
 from tinytorch.given.storage import TensorBase, wrap
 from tinytorch.given.tables import (
     BROADCASTING,
@@ -66,24 +67,21 @@ def wrap_outputs(primitive, inputs, tensor, result):
 def bind(primitive, *inputs, **params):
     """Execute one operation: the only function in the framework that calls a kernel.
 
-    inputs: tensors, numbers, arrays, lists of tensors, or None. params: settings of the operation.
-    Returns the output tensor, or the tuple of visible outputs if there are several.
+    inputs: tensors, numbers, arrays, lists of tensors, or None. params: its settings. Returns one tensor, or the tuple of visible outputs.
 
     TASK: steps 2, 4 and 5 above; the others are written.
     APPROACH: 1. walk over `inputs` and fill `arrays`: of a tensor (TensorBase) `x._array`; also keep it in `tensor`, and set `tracked` if
-        `x._requires_grad or x._memory is not None`. Of a list (always tracked) a list, its tensors unpacked. Anything else as it is. 2. `arrays = promote_operands(primitive.promote, arrays)`, if the primitive
-        has such a mode. 3. `backend, kernel = choose_kernel(...)`; most primitives have no rows: spare those the call, it is
-        ("numpy", primitive.kernel). 4. `result = kernel(np, *arrays, **params)`.
+        `x._requires_grad or x._memory is not None`. Of a list (always tracked) a list, its tensors unpacked. Anything else as it is.
+        2. `arrays = promote_operands(primitive.promote, arrays)`, if the primitive has such a mode. 3. `backend, kernel = choose_kernel(...)`;
+        most primitives have no rows, spare those the call: ("numpy", primitive.kernel). 4. `result = kernel(np, *arrays, **params)`.
     EXAMPLE: bind(ADD, x, 2.0) -> a Tensor
     """
     scope = SCOPE.get()
     watching = WATCHERS if scope is None else scope.watchers
-    if primitive.fuses:                                      # two operations may become one: see module 13
-        fused = fuse_or_defer(primitive, inputs, params, watching)
-        if fused is not None:
-            return fused
-    tensor, tracked, arrays = None, False, []
-    backend = result = None
+    fused = fuse_or_defer(primitive, inputs, params, watching) if primitive.fuses else None    # two may become one: see module 13
+    if fused is not None:
+        return fused
+    tensor, tracked, arrays, backend, result = None, False, [], None, None
     for x in inputs:
         if isinstance(x, TensorBase):
             tensor = x
@@ -91,13 +89,13 @@ def bind(primitive, *inputs, **params):
                 tracked = True
             x = x._array
         elif isinstance(x, list):
-            tracked = True
-            tensor = next((t for t in x if isinstance(t, TensorBase)), tensor)
+            tracked, tensor = True, next((t for t in x if isinstance(t, TensorBase)), tensor)
             x = [t._array if isinstance(t, TensorBase) else t for t in x]
         arrays.append(x)
     if tensor is None:
         raise DTypeError(f"{primitive.name}: expected a Tensor among its inputs, found none. Wrap one in tinytorch.tensor(…).")
     notes = look_before(primitive, inputs, params, watching) if primitive.mutates or watching.looks_before else None
+    loud = SETTING.set(SILENT) if primitive.quiet else None  # no warnings of inf and NaN, which are values here
     try:
         if primitive.promote is not None:
             arrays = promote_operands(primitive.promote, arrays)
@@ -106,6 +104,9 @@ def bind(primitive, *inputs, **params):
         result = kernel(np, arrays[0], arrays[1]) if plain else kernel(np, *arrays, **params)
     except KERNEL_ERRORS as error:
         raise_kernel_failure(primitive.name, arrays, params, error)
+    finally:
+        if loud is not None:
+            SETTING.reset(loud)
     outputs = (wrap(tensor._result, result),) if primitive.fresh else wrap_outputs(primitive, inputs, tensor, result)
     now = "forward" if scope is None else scope.phase
     if notes is not None:                                    # somebody looked before: everybody is told, each with its note

@@ -85,7 +85,7 @@ def edge_of(tensor: Any) -> tuple:
 def meta_of(edge: tuple) -> tuple:
     """Return (shape, dtype) of the tensor that an edge leads to."""
     target, index = edge
-    return target.metas[index] if isinstance(target, Node) else (target.shape, target.dtype)
+    return target.metas[index] if type(target) is Node else (target._array.shape, target._array.dtype)
 
 
 # ---- what a rule keeps -----------------------------------------------------------------------------------------------
@@ -111,11 +111,16 @@ def _kept(rule: Rule, primitive: Primitive, inputs: tuple, outputs: tuple) -> tu
     for _, is_input, position in rule.kept_by(primitive):
         if is_input:
             value = inputs[position]
-            kept.append((value, value._storage.version if isinstance(value, TensorBase) else 0))
+            kept.append((value, version_of(value) if isinstance(value, TensorBase) else 0))
         else:
             output = outputs[position]
             kept.append(((output._array, output._storage, position), output._storage.version))
     return tuple(kept)
+
+
+def version_of(tensor: Any) -> int:
+    """Return how often the memory of a tensor was overwritten; never, if nobody asked for its storage yet."""
+    return 0 if tensor._memory is None else tensor._memory.version
 
 
 class Saved:
@@ -125,11 +130,17 @@ class Saved:
     input that does. shapes: of all inputs of a primitive with any number of them.
     """
 
+    __slots__ = ("_node",)
+
     def __init__(self, node: Node):
-        if node.saved and not isinstance(node.saved, tuple):
+        if node.saved and type(node.saved) is not tuple:
             node.saved = node.saved.resolve()
         self._node = node
-        self.needs = tuple(edge is not None for edge in node.edges)
+
+    @property
+    def needs(self) -> tuple[bool, ...]:
+        """For each input whether its gradient is wanted."""
+        return tuple(edge is not None for edge in self._node.edges)
 
     def __getattr__(self, name: str) -> Any:
         node = self._node
@@ -143,22 +154,22 @@ class Saved:
 
     def _input(self, name: str, value: Any, version: int) -> Any:
         if isinstance(value, TensorBase):
-            self._check(name, value._storage, version)
+            self._check(name, version_of(value), version)
         return value
 
     def _output(self, name: str, value: tuple, version: int) -> Any:
         array, storage, position = value
-        self._check(name, storage, version)
+        self._check(name, storage.version, version)
         tensor = wrap(SERVICES["Tensor"], array, storage)
         if position < len(self._node.primitive.outputs) and array.dtype.kind == "f":
             tensor._requires_grad, tensor._node, tensor._index = True, self._node, position
         return tensor
 
-    def _check(self, name: str, storage: Any, version: int) -> None:
-        if storage.version != version:
+    def _check(self, name: str, now: int, version: int) -> None:
+        if now != version:
             raise GradientError(
                 f"{self._node.name}: the value {name!r} is needed for its gradient but was overwritten in place "
-                f"afterwards (saved at version {version}, now {storage.version}). Clone it before, or avoid the "
+                f"afterwards (saved at version {version}, now {now}). Clone it before, or avoid the "
                 "in-place operation."
             )
 

@@ -43,7 +43,7 @@ def in_place(primitive: Primitive, **flags: Any) -> Primitive:
     """
     kernel = _overwriting(primitive)
     twin = Primitive(primitive.name + "_", kernel, mutates=("target",), **flags)
-    twin.inputs, twin.variadic = primitive.inputs, primitive.variadic
+    twin.inputs, twin.variadic, twin.quiet = primitive.inputs, primitive.variadic, primitive.quiet
     return twin
 
 

@@ -31,7 +31,10 @@ SETTING, SILENT = _silence()
 
 
 def quiet(kernel: Callable) -> Callable:
-    """Return `kernel` without NumPy's warnings about overflow, division by zero and NaN."""
+    """Return `kernel` without NumPy's warnings about overflow, division by zero and NaN.
+
+    A primitive takes the kernel itself, `quiet(kernel).loud`, and has `bind` keep the silence.
+    """
 
     @wraps(kernel)
     def silent(*args: Any, **params: Any) -> Any:
@@ -41,4 +44,5 @@ def quiet(kernel: Callable) -> Callable:
         finally:
             SETTING.reset(before)
 
+    silent.loud = kernel
     return silent

@@ -70,7 +70,7 @@ class Primitive:
 
     __slots__ = (
         "decompose", "deferrable", "fresh", "fuses", "inputs", "kernel", "mutates", "name", "outputs", "promote",
-        "residuals", "rows", "rule", "single", "source", "variadic", "view", "visible",
+        "quiet", "residuals", "rows", "rule", "single", "source", "variadic", "view", "visible",
     )
 
     def __new__(cls, name: str, kernel: Callable, **flags: Any) -> "Primitive":
@@ -86,7 +86,9 @@ class Primitive:
         view: bool = False, mutates: tuple[str, ...] = (), promote: str | None = None,
         deferrable: bool | Callable = False, decompose: Callable | None = None,
     ):
-        self.name, self.kernel, self.source = name, kernel, _source(kernel)
+        self.name, self.source = name, _source(kernel)
+        self.quiet: bool = hasattr(kernel, "loud")      # then `bind` keeps NumPy silent, and spares a call
+        self.kernel = getattr(kernel, "loud", kernel)
         self.inputs, self.variadic = _input_names(kernel)
         self.outputs, self.residuals = tuple(outputs), tuple(residuals)
         self.visible = len(self.outputs)

@@ -97,6 +97,7 @@ from tinytorch.given.mutation import in_place, look_before, mutated
 from tinytorch.given.promotion import DEFAULT_DTYPE, check_dtype, promote_operands, result_dtype
 from tinytorch.given.random import DEFAULT_GENERATOR, Generator, random_normal, random_uniform
 from tinytorch.given.scope import SCOPE, WATCHERS, Watcher, overlay, phase, watchers
+from tinytorch.given.silence import SETTING, SILENT
 from tinytorch.given.storage import TensorBase, wrap
 from tinytorch.given.tables import (
     BROADCASTING, FUSIONS, KERNELS, NON_DIFFERENTIABLE, PRIMITIVES, SERVICES, SETTINGS, VJPS, Kernel, Primitive, Rule, choose_kernel,
@@ -203,24 +204,21 @@ these lines:
 def bind(primitive, *inputs, **params):
     """Execute one operation: the only function in the framework that calls a kernel.
 
-    inputs: tensors, numbers, arrays, lists of tensors, or None. params: settings of the operation.
-    Returns the output tensor, or the tuple of visible outputs if there are several.
+    inputs: tensors, numbers, arrays, lists of tensors, or None. params: its settings. Returns one tensor, or the tuple of visible outputs.
 
     TASK: steps 2, 4 and 5 above; the others are written.
     APPROACH: 1. walk over `inputs` and fill `arrays`: of a tensor (TensorBase) `x._array`; also keep it in `tensor`, and set `tracked` if
-        `x._requires_grad or x._memory is not None`. Of a list (always tracked) a list, its tensors unpacked. Anything else as it is. 2. `arrays = promote_operands(primitive.promote, arrays)`, if the primitive
-        has such a mode. 3. `backend, kernel = choose_kernel(...)`; most primitives have no rows: spare those the call, it is
-        ("numpy", primitive.kernel). 4. `result = kernel(np, *arrays, **params)`.
+        `x._requires_grad or x._memory is not None`. Of a list (always tracked) a list, its tensors unpacked. Anything else as it is.
+        2. `arrays = promote_operands(primitive.promote, arrays)`, if the primitive has such a mode. 3. `backend, kernel = choose_kernel(...)`;
+        most primitives have no rows, spare those the call: ("numpy", primitive.kernel). 4. `result = kernel(np, *arrays, **params)`.
     EXAMPLE: bind(ADD, x, 2.0) -> a Tensor
     """
     scope = SCOPE.get()
     watching = WATCHERS if scope is None else scope.watchers
-    if primitive.fuses:                                      # two operations may become one: see module 13
-        fused = fuse_or_defer(primitive, inputs, params, watching)
-        if fused is not None:
-            return fused
-    tensor, tracked, arrays = None, False, []
-    backend = result = None
+    fused = fuse_or_defer(primitive, inputs, params, watching) if primitive.fuses else None    # two may become one: see module 13
+    if fused is not None:
+        return fused
+    tensor, tracked, arrays, backend, result = None, False, [], None, None
     ### BEGIN SOLUTION
     for x in inputs:
         if isinstance(x, TensorBase):
@@ -229,14 +227,14 @@ def bind(primitive, *inputs, **params):
                 tracked = True
             x = x._array
         elif isinstance(x, list):
-            tracked = True
-            tensor = next((t for t in x if isinstance(t, TensorBase)), tensor)
+            tracked, tensor = True, next((t for t in x if isinstance(t, TensorBase)), tensor)
             x = [t._array if isinstance(t, TensorBase) else t for t in x]
         arrays.append(x)
     ### END SOLUTION
     if tensor is None:
         raise DTypeError(f"{primitive.name}: expected a Tensor among its inputs, found none. Wrap one in tinytorch.tensor(…).")
     notes = look_before(primitive, inputs, params, watching) if primitive.mutates or watching.looks_before else None
+    loud = SETTING.set(SILENT) if primitive.quiet else None  # no warnings of inf and NaN, which are values here
     try:
         ### BEGIN SOLUTION
         if primitive.promote is not None:
@@ -247,6 +245,9 @@ def bind(primitive, *inputs, **params):
         ### END SOLUTION
     except KERNEL_ERRORS as error:
         raise_kernel_failure(primitive.name, arrays, params, error)
+    finally:
+        if loud is not None:
+            SETTING.reset(loud)
     outputs = (wrap(tensor._result, result),) if primitive.fresh else wrap_outputs(primitive, inputs, tensor, result)
     now = "forward" if scope is None else scope.phase
     if notes is not None:                                    # somebody looked before: everybody is told, each with its note
@@ -282,8 +283,7 @@ def test_bind():
 
     plus = Primitive("test_plus", lambda xp, a, b, *, times=1: a + times * b, promote="same")
     a, b = wrap(Tensor, np.float32([1, 2])), wrap(Tensor, np.int64([10, 20]))
-    diary = Diary()
-    with overlay(diary=diary):
+    with overlay(diary=(diary := Diary())):
         out = bind(plus, a, b, times=2)
     assert isinstance(out, Tensor) and out._array.tolist() == [21, 42], f"bind: expected [21, 42], got {out._array}"
     assert out._array.dtype == np.float32, f"bind: float32 and int64 meet in float32, got {out._array.dtype}"
@@ -867,8 +867,7 @@ def analyze_cache_and_door():
     neighbours, apart = (measure_time(t.clone, repeats=5).best for t in (matrix[0], matrix[:, 0]))
     print(f"copying 2,048 numbers that lie 8 KB apart takes {apart / neighbours:.1f} times as long as neighbours")
     for n in (64, 1_000_000):
-        a = np.ones(n, "float32")
-        x = from_array(a)
+        x = from_array(a := np.ones(n, "float32"))
         direct, bound = (measure_time(f, repeats=30).best for f in (lambda a=a: np.add(a, a), lambda x=x: x + x))
         print(f"{n:>9,} numbers: x + x takes {bound / direct:.1f} times as long as np.add")
 
@@ -883,7 +882,6 @@ the first line becomes `nn.Linear`; in module 09 the last one gets a gradient.
 # %%
 def demonstrate_layer():
     """Run one linear layer and print every operation that passed the door."""
-
     class Diary(Watcher):
         def after(self, primitive, inputs, params, outputs, backend, phase, note=None):
             print(f"  {primitive.name:<8} -> {outputs[0].shape}")

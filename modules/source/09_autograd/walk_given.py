@@ -70,6 +70,8 @@ class Walk:
     def take(self, node: Node) -> list:
         """Return the complete gradients of a node's outputs (None where none arrived); their hooks run now."""
         gradients = self.arrived.pop(node, None) or [None] * len(node.metas)
+        if not (node.hooks or node.retained or self.asked):      # nearly always
+            return gradients
         for index, g in enumerate(gradients):
             if g is None:
                 continue
@@ -109,13 +111,13 @@ class Walk:
             hook(leaf)
 
     def _shared(self, g: Any) -> bool:
-        return g._storage in self.aliased or not g._array.flags.writeable
+        return (g._memory is not None and g._memory in self.aliased) or not g._array.flags.writeable
 
     # ---- one node
 
     def gradients_of(self, node: Node, gradients: list) -> list:
         """Run a node's rule; return one gradient, of the right shape and dtype, or None for each of its edges."""
-        if all(g is None for g in gradients):
+        if gradients[0] is None and all(g is None for g in gradients):
             return [None] * len(node.edges)
         if node.backward is None:
             raise GradientError(
@@ -129,15 +131,20 @@ class Walk:
             )
         if not self.retain_graph:
             node.release()
-        fitted = [
-            None if edge is None or g is None else self._fit(node, i, edge, g)
-            for i, (edge, g) in enumerate(zip(node.edges, results, strict=True))
-        ]
-        self._note_aliases(gradients, fitted, node)
+        fitted: list = []
+        for edge, g in zip(node.edges, results):      # noqa: B905 (checked above; strict costs time at every node)
+            if edge is None or g is None:
+                fitted.append(None)
+                continue
+            shape, dtype = meta_of(edge)
+            if not isinstance(g, TensorBase) or g._array.shape != shape or g._array.dtype != dtype:
+                g = self._fit(node, len(fitted), shape, dtype, g)
+            if g._memory is not None or node.primitive is None or _among(g, gradients) or _among(g, fitted):
+                self._note_alias(g, gradients, fitted, node)
+            fitted.append(g)
         return fitted
 
-    def _fit(self, node: Node, position: int, edge: tuple, g: Any) -> Any:
-        shape, dtype = meta_of(edge)
+    def _fit(self, node: Node, position: int, shape: tuple, dtype: Any, g: Any) -> Any:
         if not isinstance(g, TensorBase):
             raise GradientError(
                 f"{node.name}: the gradient of input {position} must be a Tensor or None, found {type(g).__name__}."
@@ -151,18 +158,14 @@ class Walk:
                 )
         return g if g.dtype == dtype else g.to(dtype)
 
-    def _note_aliases(self, gradients: list, results: list, node: Node) -> None:
-        """Remember storages that more than one place may see.
+    def _note_alias(self, g: Any, gradients: list, results: list, node: Node) -> None:
+        """Remember the storage of a gradient if more than one place may see it.
 
-        They were handed through, returned twice, or are held by a user's Function.
+        It was handed through, returned twice, or is held by a user's Function.
         """
-        seen = {g._storage for g in gradients if g is not None}
-        for g in results:
-            if g is None:
-                continue
-            if g._storage in seen or node.primitive is None:
-                self.aliased.add(g._storage)
-            seen.add(g._storage)
+        others = [h for h in (*gradients, *results) if h is not None]
+        if node.primitive is None or _among(g, others) or any(g._memory is h._memory is not None for h in others):
+            self.aliased.add(g._storage)
 
     # ---- who asked
 
@@ -203,6 +206,14 @@ class Walk:
                     f"grad: the outputs do not depend on input {position}; pass allow_unused=True to get None for it."
                 )
         return found
+
+
+def _among(g: Any, others: list) -> bool:
+    """Whether g is one of `others`: the very object (== compares values)."""
+    for other in others:      # noqa: SIM110 (a generator costs more than the comparison)
+        if g is other:
+            return True
+    return False
 
 
 def _broadcasts(primitive: Any) -> bool:
