@@ -1,9 +1,11 @@
 """Make nn_breadth.npz: what PyTorch's functions and layers give, forward and backward, and how the layers print.
 
+The file holds all numbers one after the other ("flat") and a JSON text ("notes") that names the arrays and cases.
+
 Run with a Python that has PyTorch: `python tests/data/make_nn_breadth.py`. Everything is float64, so that only real
 differences show. A case NAME has arrays NAME/in0, NAME/in1, … (tensors only), NAME/out, NAME/g (the gradient of out)
 and NAME/grad0, …; "cases" is a JSON list of [name, function, keyword arguments, other arguments]; "layers" one of
-[expression, repr, {name in state_dict: shape}].
+[expression, repr, {name in state_dict: shape}]; "runs" one of the layers that run, number N having arrays runN/….
 """
 
 import json
@@ -152,6 +154,36 @@ LAYERS = [
 ]
 
 
+# Layers run with the settings above and these inputs; what they keep (running statistics) is compared as well.
+RUNS = [
+    ("Conv1d(4, 6, 3, padding=2, padding_mode='reflect')", WAVES), ("Conv1d(4, 6, 4, padding='same')", WAVES),
+    ("Conv1d(4, 6, 4, padding='same', padding_mode='circular', dilation=2)", WAVES),
+    ("Conv2d(4, 2, 3, stride=2, padding=(1, 2), padding_mode='replicate')", IMAGES),
+    ("Conv2d(4, 2, (2, 3), padding='same', padding_mode='reflect', groups=2)", IMAGES),
+    ("Conv2d(4, 2, 3, padding='valid', padding_mode='circular', bias=False)", IMAGES),
+    ("Conv2d(4, 2, 3, padding=2, padding_mode='circular')", (4, 5, 6)),
+    ("ConvTranspose1d(4, 6, 3, 2, 1, 1)", WAVES), ("ConvTranspose2d(4, 6, 3, 2, 1, 1, 2)", IMAGES),
+    ("GroupNorm(2, 4)", IMAGES), ("RMSNorm((5, 6))", IMAGES), ("RMSNorm(9, 0.1, False)", WAVES),
+    ("LayerNorm((5, 6))", IMAGES), ("BatchNorm2d(4, bias=False)", IMAGES), ("BatchNorm1d(4, affine=False)", WAVES),
+    ("InstanceNorm1d(4)", WAVES), ("InstanceNorm1d(4, affine=True)", (4, 9)),
+    ("InstanceNorm2d(4, 0.1, 0.3, True, True)", IMAGES), ("InstanceNorm2d(4, 0.1, 0.3, True, True).eval()", IMAGES),
+    ("MaxPool1d(3, 2, 1, 1, False, True)", WAVES), ("AvgPool1d(3, 2, 1, True, False)", WAVES),
+    ("AvgPool2d(2)", (4, 5, 6)),
+    ("AdaptiveAvgPool1d(4)", WAVES), ("AdaptiveMaxPool1d(4)", WAVES), ("AdaptiveMaxPool2d((3, None))", IMAGES),
+    ("AdaptiveAvgPool2d(3)", (4, 5, 6)), ("ConstantPad1d((1, -2), 3.0)", WAVES), ("ZeroPad2d((1, 2, 3, 0))", IMAGES),
+    ("ReflectionPad2d((1, 2, 3, 0))", IMAGES), ("ReplicationPad1d(4)", (4, 9)), ("CircularPad2d((1, 2, 3, 0))", IMAGES),
+    ("Upsample(scale_factor=1.5)", WAVES), ("Upsample(scale_factor=(1.5, 2), mode='bilinear')", IMAGES),
+    ("UpsamplingBilinear2d((7, 3))", IMAGES), ("UpsamplingNearest2d(scale_factor=2)", IMAGES),
+    ("Unfold((2, 3), padding=1)", IMAGES), ("Fold((5, 6), 2, stride=(1, 2))", (2, 8, 12)), ("PixelShuffle(2)", IMAGES),
+    ("PixelUnshuffle(2)", (2, 4, 6)), ("Bilinear(9, 9, 3)", WAVES), ("PReLU(4)", IMAGES), ("Softmax2d()", IMAGES),
+]
+
+
+def numbers(rng: np.random.Generator, shape: tuple) -> torch.Tensor:
+    """Return normal numbers of few digits, so that the file is small."""
+    return torch.tensor(np.round(rng.normal(size=shape) * 64) / 64)
+
+
 def tuples(kwargs: dict) -> dict:
     """Return the keyword arguments with lists, which JSON knows, as tuples, which PyTorch wants."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in kwargs.items()}
@@ -160,9 +192,9 @@ def tuples(kwargs: dict) -> dict:
 def run(arrays: dict, name: str, function: str, shapes: list, kwargs: dict) -> None:
     """Add the arrays of one case: inputs, output, a gradient of the output, and those of the inputs."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    inputs = [torch.tensor(rng.normal(size=s), requires_grad=True) if isinstance(s, tuple) else s for s in shapes]
+    inputs = [numbers(rng, s).requires_grad_() if isinstance(s, tuple) else s for s in shapes]
     out = getattr(F, function)(*inputs, **tuples(kwargs))
-    g = torch.tensor(rng.normal(size=out.shape))
+    g = numbers(rng, out.shape)
     out.backward(g)
     arrays |= {f"{name}/out": out.detach().numpy(), f"{name}/g": g.numpy()}
     for i, x in enumerate(inputs):
@@ -176,6 +208,24 @@ def described(expression: str) -> list:
     return [expression, repr(layer), {name: list(value.shape) for name, value in layer.state_dict().items()}]
 
 
+def run_layer(arrays: dict, number: int, expression: str, shape: tuple) -> None:
+    """Add the arrays of one layer: input, output, gradients, and the state before and after."""
+    rng = np.random.default_rng(number)
+    layer = eval(f"nn.{expression}", {"nn": nn}).double()
+    with torch.no_grad():
+        for name, value in layer.state_dict().items():
+            value.copy_(1 + numbers(rng, value.shape).clamp(-3, 3) / 8)
+            arrays[f"run{number}/before/{name}"] = value.numpy().copy()
+    x = numbers(rng, shape).requires_grad_()
+    out = layer(x, x) if "Bilinear(9" in expression else layer(x)
+    g = numbers(rng, out.shape)
+    out.backward(g)
+    values = {"x": x, "out": out, "g": g, "dx": x.grad}
+    values |= {f"after/{name}": value for name, value in layer.state_dict().items()}
+    values |= {f"grad/{name}": parameter.grad for name, parameter in layer.named_parameters()}
+    arrays |= {f"run{number}/{name}": value.detach().numpy().copy() for name, value in values.items()}
+
+
 def main() -> None:
     """Write nn_breadth.npz beside this file."""
     warnings.simplefilter("ignore")
@@ -184,9 +234,14 @@ def main() -> None:
     for name, (function, shapes, kwargs) in CASES.items():
         run(arrays, name, function, shapes, kwargs)
         listing.append([name, function, kwargs, ["tensor" if isinstance(s, tuple) else s for s in shapes]])
-    arrays["cases"] = np.asarray(json.dumps(listing))
-    arrays["layers"] = np.asarray(json.dumps([described(expression) for expression in LAYERS]))
-    np.savez_compressed(Path(__file__).with_name("nn_breadth.npz"), **arrays)
+    notes: dict = {"cases": listing, "runs": [expression for expression, _ in RUNS]}
+    for number, (expression, shape) in enumerate(RUNS):
+        run_layer(arrays, number, expression, shape)
+    notes["layers"] = [described(expression) for expression in LAYERS]
+    notes["shapes"] = {name: list(array.shape) for name, array in arrays.items()}
+    flat = np.concatenate([np.ravel(array).astype(np.float64) for array in arrays.values()])
+    target = Path(__file__).with_name("nn_breadth.npz")
+    np.savez_compressed(target, flat=flat, notes=np.asarray(json.dumps(notes)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Functions and layers beyond those that are taught: values, gradients, names and texts, against PyTorch's."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,21 @@ import pytest
 
 import tinytorch
 from tinytorch import Tensor, nn
-from tinytorch.core.engine import DTypeError, IndexingError, ShapeError, TinyTorchError
+from tinytorch.core.engine import DTypeError, ShapeError, TinyTorchError
 from tinytorch.nn import functional as F
 
-FROZEN = np.load(Path(__file__).parents[1] / "data" / "nn_breadth.npz")
-CASES = json.loads(str(FROZEN["cases"]))
-LAYERS = json.loads(str(FROZEN["layers"]))
+
+def frozen() -> tuple[dict, dict[str, np.ndarray]]:
+    """Return the notes on PyTorch's results, and the arrays by name."""
+    with np.load(Path(__file__).parents[1] / "data" / "nn_breadth.npz") as file:
+        notes, flat = json.loads(str(file["notes"])), file["flat"]
+    ends = np.cumsum([math.prod(shape) for shape in notes["shapes"].values()])
+    pieces = zip(notes["shapes"].items(), np.split(flat, ends[:-1]), strict=True)
+    return notes, {name: piece.reshape(shape) for (name, shape), piece in pieces}
+
+
+NOTES, FROZEN = frozen()
+CASES, LAYERS = NOTES["cases"], NOTES["layers"]
 
 
 @pytest.mark.parametrize(("name", "function", "kwargs", "kinds"), CASES, ids=[case[0] for case in CASES])
@@ -39,22 +49,23 @@ def test_layer_prints_and_saves_as_in_pytorch(expression: str, text: str, state:
     assert {name: list(value.shape) for name, value in layer.state_dict().items()} == state
 
 
+@pytest.mark.parametrize(("number", "expression"), list(enumerate(NOTES["runs"])))
+def test_layer_computes_as_in_pytorch(number: int, expression: str) -> None:
+    layer = eval(f"nn.{expression}", {"nn": nn}).double()
+    given = {key.split("/", 1)[1]: FROZEN[key] for key in FROZEN if key.startswith(f"run{number}/")}
+    layer.load_state_dict({k.removeprefix("before/"): Tensor(v) for k, v in given.items() if k.startswith("before/")})
+    x = Tensor(given["x"], requires_grad=True)
+    out = layer(x, x) if "Bilinear(9" in expression else layer(x)
+    out.backward(Tensor(given["g"]))
+    found = {"out": out.detach(), "dx": x.grad}
+    found |= {f"after/{name}": value for name, value in layer.state_dict().items()}
+    found |= {f"grad/{name}": parameter.grad for name, parameter in layer.named_parameters()}
+    assert set(found) == {key for key in given if key not in ("x", "g") and not key.startswith("before/")}
+    for name, value in found.items():
+        np.testing.assert_allclose(value.numpy(), given[name], rtol=1e-7, atol=1e-9, err_msg=name)
+
+
 # ---- activations ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["elu", "selu", "celu", "mish", "hardtanh", "relu6", "hardsigmoid", "hardswish"])
-def test_in_place_activation_equals_the_other(name: str) -> None:
-    start = np.random.default_rng(1).normal(size=(3, 4)) * 4
-    results = []
-    for inplace in (False, True):
-        leaf = Tensor(start, requires_grad=True)
-        x = leaf * 1.0
-        out = getattr(F, name)(x, inplace=inplace)
-        assert (out is x) == inplace
-        (out * out).sum().backward()
-        results.append((out.detach().numpy(), leaf.grad.numpy()))
-    np.testing.assert_array_equal(results[0][0], results[1][0])
-    np.testing.assert_array_equal(results[0][1], results[1][1])
 
 
 def test_activation_layers_compute_their_function() -> None:
@@ -131,28 +142,6 @@ def test_dropout_of_channels_repeats_with_the_seed_and_has_a_gradient() -> None:
 # ---- comparing vectors ---------------------------------------------------------------------------------------------
 
 
-def test_one_hot() -> None:
-    found = F.one_hot(tinytorch.tensor([[2, 0], [1, 1]]))
-    assert found.dtype == np.int64 and np.array_equal(found.numpy(), np.eye(3)[[[2, 0], [1, 1]]])
-    assert F.one_hot(tinytorch.tensor(1), 4).tolist() == [0, 1, 0, 0]
-    assert F.one_hot(tinytorch.zeros(0, dtype="int64"), 3).shape == (0, 3)
-
-
-def test_vectors_of_zeros_have_a_gradient_and_no_nan() -> None:
-    zeros, ones = Tensor(np.zeros((1, 3)), requires_grad=True), Tensor(np.ones((1, 3)), requires_grad=True)
-    F.cosine_similarity(zeros, ones).sum().backward()
-    np.testing.assert_allclose(zeros.grad.numpy(), 1e8 / 3**0.5)
-    np.testing.assert_array_equal(ones.grad.numpy(), 0)
-    for p in (0.5, 1.0, 2.0, 3.0, float("inf")):
-        ones.grad = None
-        distance = F.pairwise_distance(ones, ones.detach(), p=p, eps=0.0)
-        distance.sum().backward()
-        assert distance.item() == 0 and not ones.grad.numpy().any()
-    zeros.grad = None
-    F.normalize(zeros).sum().backward()
-    np.testing.assert_allclose(zeros.grad.numpy(), 1e12)
-
-
 def test_vector_layers_compute_their_function() -> None:
     a, b = tinytorch.randn(5, 3), tinytorch.randn(5, 3)
     assert nn.CosineSimilarity(dim=0)(a, b).equal(F.cosine_similarity(a, b, 0))
@@ -169,31 +158,115 @@ def test_unflatten_reverses_flatten() -> None:
     assert nn.Unflatten(1, (2, 3))(x).equal(x.reshape(2, 2, 3, 5)) and nn.Unflatten(1, (-1, 2))(x).shape == (2, 3, 2, 5)
 
 
+# ---- layers of module 06 -------------------------------------------------------------------------------------------
+
+
+def test_transposed_convolution_makes_the_size_asked_for() -> None:
+    layer = nn.ConvTranspose2d(2, 3, 3, stride=(2, 3), padding=1)
+    x = tinytorch.randn(1, 2, 4, 5)
+    least = layer(x).shape[2:]
+    assert least == (7, 13)
+    for size in ((7, 13), (8, 15), (7, 14)):
+        assert layer(x, output_size=size).shape[2:] == size
+    assert nn.ConvTranspose1d(2, 3, 4, 2)(tinytorch.randn(2, 3), output_size=[9]).shape == (3, 9)
+    with pytest.raises(ShapeError, match=r"output_size from \(7, 13\) to \(8, 15\)"):
+        layer(x, output_size=(9, 13))
+
+
+def test_first_weights_lie_in_the_bound_of_the_fan_and_are_drawn_anew() -> None:
+    for layer, fan in (
+        (nn.Conv1d(8, 60, 5, groups=2), 20), (nn.ConvTranspose2d(40, 6, (3, 2)), 36), (nn.Conv2d(6, 60, 3), 54),
+    ):
+        first = layer.weight.detach().numpy().copy()
+        assert 0.9 * fan**-0.5 < np.abs(first).max() <= fan**-0.5, layer
+        assert np.abs(layer.bias.detach().numpy()).max() <= fan**-0.5
+        layer.reset_parameters()
+        assert not np.array_equal(first, layer.weight.detach().numpy())
+
+
+def test_flops_of_sequences_and_transposed_convolutions() -> None:
+    from tinytorch.models import count_flops
+
+    assert count_flops(nn.Conv1d(3, 8, 5, padding=2), (3, 10)) == 2 * 10 * 8 * 3 * 5
+    assert count_flops(nn.ConvTranspose2d(4, 6, 3, stride=2, groups=2), (4, 5, 5)) == 2 * 25 * 4 * 3 * 9
+
+
+def test_normalisation_layers_forget() -> None:
+    layer = nn.InstanceNorm2d(3, momentum=None, affine=True, track_running_stats=True)
+    layer(tinytorch.randn(2, 3, 4, 4) + 5)
+    assert layer.running_mean.tolist() == [0, 0, 0], "momentum None keeps the running statistics"
+    for layer in (nn.BatchNorm2d(3), nn.GroupNorm(3, 3), nn.LayerNorm(4), nn.RMSNorm(4)):
+        for parameter in layer.parameters():
+            parameter.detach().fill_(7)
+        layer(tinytorch.randn(2, 3, 4, 4))
+        layer.reset_parameters()
+        kept = {name: value.numpy() for name, value in layer.state_dict().items()}
+        assert all((value == (name in ("weight", "running_var"))).all() for name, value in kept.items()), layer
+
+
+def test_of_a_window_with_nan_the_first_receives_the_gradient() -> None:
+    values = np.arange(16.0).reshape(1, 1, 4, 4)
+    values[0, 0, 0, 1] = values[0, 0, 1, 0] = values[0, 0, 2, 2] = np.nan
+    x = Tensor(values, requires_grad=True)
+    F.max_pool2d(x, 2).sum().backward()
+    expected = np.zeros((4, 4))
+    expected[[0, 1, 3, 2], [1, 3, 1, 2]] = 1
+    assert np.array_equal(x.grad.numpy()[0, 0], expected)
+
+
+MAKERS = [
+    lambda **f: nn.Linear(2, 3, **f), lambda **f: nn.Bilinear(2, 2, 3, **f), lambda **f: nn.Embedding(4, 2, **f),
+    lambda **f: nn.PReLU(**f), lambda **f: nn.Conv1d(2, 2, 3, **f), lambda **f: nn.Conv2d(2, 2, 3, **f),
+    lambda **f: nn.ConvTranspose1d(2, 2, 3, **f), lambda **f: nn.ConvTranspose2d(2, 2, 3, **f),
+    lambda **f: nn.BatchNorm1d(2, **f), lambda **f: nn.BatchNorm2d(2, **f), lambda **f: nn.LayerNorm(2, **f),
+    lambda **f: nn.GroupNorm(1, 2, **f), lambda **f: nn.RMSNorm(2, **f),
+    lambda **f: nn.InstanceNorm1d(2, affine=True, **f), lambda **f: nn.MultiheadAttention(4, 2, **f),
+    lambda **f: nn.RNN(2, 3, **f), lambda **f: nn.LSTM(2, 3, **f), lambda **f: nn.GRU(2, 3, **f),
+    lambda **f: nn.RNNCell(2, 3, **f), lambda **f: nn.LSTMCell(2, 3, **f), lambda **f: nn.GRUCell(2, 3, **f),
+]
+
+
+@pytest.mark.parametrize("make", MAKERS, ids=lambda make: type(make()).__name__)
+def test_layers_take_dtype_and_device(make) -> None:
+    assert {p.dtype.name for p in make().parameters()} == {"float32"}
+    layer = make(dtype="float64", device="cpu")
+    assert {t.dtype.name for t in (*layer.parameters(), *layer.buffers())} <= {"float64", "int64"}
+    assert {p.dtype.name for p in layer.parameters()} == {"float64"}
+    with pytest.raises(NotImplementedError, match="module 13"):
+        make(device="cuda")
+    with pytest.raises(DTypeError, match="floating dtype"):
+        make(dtype="int32")
+
+
+def test_embedding_from_a_table() -> None:
+    table = tinytorch.randn(5, 3)
+    layer = nn.Embedding.from_pretrained(table, padding_idx=-1)
+    assert (layer.num_embeddings, layer.embedding_dim, layer.padding_idx) == (5, 3, 4)
+    assert not layer.weight.requires_grad and np.shares_memory(layer.weight.numpy(), table.numpy())
+    assert layer(tinytorch.tensor([4, 0])).equal(table[[4, 0]])
+    assert nn.Embedding.from_pretrained(table, freeze=False).weight.requires_grad
+
+
 X = tinytorch.ones(2, 3)
 REFUSED = {
-    "a number for a tensor": (lambda: F.elu(1.0), DTypeError, "elu: expected a Tensor, found float"),
-    "alpha as text": (lambda: F.elu(X, "1"), DTypeError, "elu's alpha: expected a number, found '1'"),
-    "celu's alpha 0": (lambda: F.celu(X, 0.0), TinyTorchError, "celu: expected an alpha other than 0"),
-    "softplus's beta 0": (lambda: F.softplus(X, 0), TinyTorchError, "softplus: expected a beta other than 0"),
-    "limits crossed": (lambda: F.hardtanh(X, 1, -1), TinyTorchError, "expected min_val <= max_val, found 1 and -1"),
-    "negative lambd": (lambda: F.softshrink(X, -1.0), TinyTorchError, "softshrink's lambd: expected a number of 0"),
-    "odd halves": (lambda: F.glu(X), ShapeError, "glu: expected an even size along dim=-1"),
-    "prelu's channels": (lambda: F.prelu(X, tinytorch.ones(2)), ShapeError, "1 number or of 3"),
-    "softmin without dim": (lambda: F.softmin(X), DTypeError, "softmin: expected the axis"),
     "Softmax2d of a matrix": (lambda: nn.Softmax2d()(X), ShapeError, "Softmax2d: expected images"),
     "PReLU of none": (lambda: nn.PReLU(0), DTypeError, "PReLU: expected num_parameters"),
-    "dropout1d of a vector": (lambda: F.dropout1d(tinytorch.ones(3)), ShapeError, "dropout1d: expected an input"),
-    "dropout2d of a matrix": (lambda: F.dropout2d(X), ShapeError, "dropout2d: expected an input (N, C, H, W)"),
     "a probability of 2": (lambda: nn.Dropout2d(2), TinyTorchError, "Dropout2d's p: expected a number from 0 to 1"),
-    "one_hot of floats": (lambda: F.one_hot(X), DTypeError, "one_hot: expected integers, found float32"),
-    "one_hot too small": (lambda: F.one_hot(tinytorch.tensor([3]), 3), IndexingError, "from 0 to 2, found 3 to 3"),
-    "one_hot negative": (lambda: F.one_hot(tinytorch.tensor([-1, 2])), IndexingError, "found -1 to 2"),
-    "one_hot of nothing": (lambda: F.one_hot(tinytorch.zeros(0, dtype="int64")), ShapeError, "expected num_classes"),
-    "norm of order -1": (lambda: F.normalize(X, -1), TinyTorchError, "normalize's p: expected a number of 0 or more"),
-    "bilinear inputs": (lambda: F.bilinear(X, X, tinytorch.ones(1, 3, 2)), ShapeError, "(…, 3) and (…, 2)"),
-    "bilinear bias": (lambda: F.bilinear(X, X, tinytorch.ones(1, 3, 3), X), ShapeError, "a bias of shape (1,)"),
     "unflatten sizes": (lambda: nn.Unflatten(1, (2, 2))(X), ShapeError, "sizes that multiply to 3"),
-    "a device": (lambda: nn.Bilinear(1, 1, 1, device="cuda"), NotImplementedError, "module 13"),
+    "unflatten to a number": (lambda: nn.Unflatten(1, 3), DTypeError, "Unflatten: expected a tuple of sizes"),
+    "channels and groups": (lambda: nn.Conv1d(3, 4, 3, groups=2), ShapeError, "Conv1d: expected channels divisible"),
+    "no channels": (lambda: nn.Conv1d(0, 4, 3), TinyTorchError, "Conv1d's in_channels: expected a whole number of 1"),
+    "a kernel of text": (lambda: nn.Conv1d(3, 4, "3"), DTypeError, "kernel_size to be an int"),
+    "padding": (lambda: nn.Conv2d(3, 4, 3, padding="full"), TinyTorchError, "padding: expected 'same' or 'valid'"),
+    "padding mode": (lambda: nn.Conv2d(3, 4, 3, padding_mode="x"), TinyTorchError, "padding_mode: expected 'zeros'"),
+    "transposed padding mode": (
+        lambda: nn.ConvTranspose2d(3, 4, 3, padding_mode="reflect"), TinyTorchError, "padding_mode: expected 'zeros'"),
+    "indices": (lambda: nn.MaxPool2d(2, return_indices=True), TinyTorchError, "MaxPool2d: expected return_indices"),
+    "pad widths": (lambda: nn.ReflectionPad2d((1, 2)), DTypeError, "an int or 4 ints"),
+    "pad axes": (lambda: nn.ZeroPad2d(1)(X), ShapeError, "ZeroPad2d: expected an input of shape (N, C, H, W)"),
+    "groups of channels": (lambda: nn.GroupNorm(3, 4), ShapeError, "channels divisible by 3 groups"),
+    "instance norm": (lambda: nn.InstanceNorm1d(3)(tinytorch.ones(1, 4, 2)), ShapeError, "shape (N, 3, L)"),
+    "a table": (lambda: nn.Embedding.from_pretrained(tinytorch.ones(3)), ShapeError, "expected a table"),
 }
 
 

@@ -35,6 +35,8 @@ class AttentionState(Module):
         kdim: int | None = None,
         vdim: int | None = None,
         batch_first: bool = False,
+        device: Any = None,
+        dtype: Any = None,
     ):
         super().__init__()
         if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
@@ -54,6 +56,7 @@ class AttentionState(Module):
         self.in_proj_bias = Parameter(zeros(3 * embed_dim)) if bias else None
         self.out_proj = Linear(embed_dim, embed_dim, bias=bias)
         self.drop = Dropout(dropout)  # for weights that are asked for; else the attention drops by itself
+        self.to(dtype=dtype, device=device)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -203,8 +203,11 @@ class InstanceNorm1d(BatchNormState):
             return self(x.unsqueeze(0)).squeeze(0)
         settings = self.settings(x)
         use_input_stats = settings.pop("training")
-        settings["momentum"] = 0.0 if settings["momentum"] is None else settings["momentum"]
         return instance_norm(x, use_input_stats=use_input_stats, **settings)
+
+    def share(self) -> float | None:
+        """Return the share of a batch in the running statistics; momentum None keeps them. Batches are not counted."""
+        return 0.0 if self.momentum is None else self.momentum
 
 
 class InstanceNorm2d(InstanceNorm1d):

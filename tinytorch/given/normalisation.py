@@ -61,19 +61,22 @@ class BatchNormState(Module):
         if expect_tensor(x, type(self).__name__).ndim not in self.axes or x.shape[1] != self.num_features:
             shapes = " or ".join(f"(N, {self.num_features}{', L' * (n == 3)}{', H, W' * (n == 4)})" for n in self.axes)
             raise ShapeError(f"{type(self).__name__}: expected an input of shape {shapes}, found {x.shape}.")
-        momentum = self.momentum
-        if self.training and self.track_running_stats and phase() != "recompute":
-            self.num_batches_tracked.add_(1)
-            momentum = 1 / self.num_batches_tracked.item() if momentum is None else momentum
         return {
             "running_mean": self.running_mean,
             "running_var": self.running_var,
             "weight": self.weight,
             "bias": self.bias,
             "training": self.training or not self.track_running_stats,
-            "momentum": momentum,
+            "momentum": self.share(),
             "eps": self.eps,
         }
+
+    def share(self) -> float | None:
+        """Return the share of this batch in the running statistics; in training the batch is counted."""
+        if not (self.training and self.track_running_stats) or phase() == "recompute":
+            return self.momentum
+        self.num_batches_tracked.add_(1)
+        return 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
 
     def extra_repr(self) -> str:
         """Return the settings, for `print(model)`."""

@@ -74,7 +74,7 @@ from tinytorch.given.arguments import expect_tensor
 from tinytorch.given.initialization import calculate_gain, fan, normal_, uniform_, unrecorded, zeros_
 from tinytorch.given.module_methods import ModuleMethods
 from tinytorch.given.module_state import IncompatibleKeys, refuse_state
-from tinytorch.given.parameter import Parameter
+from tinytorch.given.parameter import Parameter, parameter_dtype
 from tinytorch.given.random import DEFAULT_GENERATOR, random_uniform
 from tinytorch.given.settings import number, whole
 
@@ -497,14 +497,14 @@ class Linear(Module):
     Parameters: `weight` (out_features, in_features), `bias` (out_features) unless bias=False. dtype: float32 by default.
     """
 
-    def __init__(self, in_features, out_features, bias=True, dtype=None):
+    def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         """TASK: make `self.weight` and `self.bias`, Parameters of `empty` tensors; no bias: `self.bias = None`.
 
         APPROACH: `empty(*shape, dtype=dtype)`. The given last line fills them. EXAMPLE: Linear(3, 2).weight.shape -> (2, 3)
         """
         super().__init__()
         self.in_features, self.out_features = whole(in_features, "Linear's in_features"), whole(out_features, "Linear's out_features")
-        dtype = "float32" if dtype is None else dtype
+        dtype = parameter_dtype(dtype, device)
         ### BEGIN SOLUTION
         self.weight = Parameter(empty(out_features, in_features, dtype=dtype))
         self.bias = Parameter(empty(out_features, dtype=dtype)) if bias else None
@@ -659,7 +659,7 @@ the wrong row in silence. Its gradient adds up the rows that were looked up; tha
 # %% nbgrader={"grade": false, "grade_id": "layers-embedding", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
 #| face nn.functional: embedding
-from tinytorch.given import embedding_gradient as embedding_gradient  # registers the primitive embedding_grad
+from tinytorch.given.embedding_table import PretrainedTable        # it also registers the primitive embedding_grad
 
 
 def embedding_kernel(xp, weight, indices, *, padding_idx=None):
@@ -745,18 +745,18 @@ class Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Embedding(Module):
+class Embedding(PretrainedTable, Module):
     """A table of `num_embeddings` vectors of size `embedding_dim`, looked up by integers.
 
     Parameter: `weight`, standard normal at first. padding_idx: the row that stays 0; None for none.
     """
 
-    def __init__(self, num_embeddings, embedding_dim, padding_idx=None, dtype=None):
+    def __init__(self, num_embeddings, embedding_dim, padding_idx=None, device=None, dtype=None):
         super().__init__()
         self.num_embeddings = num_embeddings = whole(num_embeddings, "Embedding's num_embeddings")
         self.embedding_dim = embedding_dim = whole(embedding_dim, "Embedding's embedding_dim")
         self.padding_idx = None if padding_idx is None else ops.axis(padding_idx, num_embeddings, "Embedding's padding_idx")
-        self.weight = Parameter(empty(num_embeddings, embedding_dim, dtype=dtype or "float32"))
+        self.weight = Parameter(empty(num_embeddings, embedding_dim, dtype=parameter_dtype(dtype, device)))
         self.reset_parameters()
 
     def reset_parameters(self):

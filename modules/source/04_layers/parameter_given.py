@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinytorch.core.engine import DEFAULT_DTYPE, DTypeError, check_dtype
 from tinytorch.core.tensor import Tensor, as_tensor
 from tinytorch.given.storage import wrap
+from tinytorch.given.tensor_arguments import check_device
 
 #| face nn: Parameter
 
@@ -25,3 +27,12 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+def parameter_dtype(dtype: Any = None, device: Any = None) -> Any:
+    """Return the dtype of a layer's new parameters: float32 unless another floating one is asked for, on the CPU."""
+    check_device(device)
+    found = DEFAULT_DTYPE if dtype is None else check_dtype(dtype)
+    if found.kind != "f":
+        raise DTypeError(f"Expected a floating dtype for the parameters of a layer, found {found}.")
+    return found
