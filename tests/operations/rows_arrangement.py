@@ -110,7 +110,8 @@ RESHAPING = [
         primitives=("reshape",), errors=[Refused(lambda: ONES.flatten(1, 0), ShapeError, "start_dim <= end_dim")],
     ),
     Operation(
-        name="broadcast_to", call=tinytorch.broadcast_to, reference=lambda a, shape: np.broadcast_to(a, shape),
+        name="broadcast_to", call=lambda x, shape: tinytorch.broadcast_to(x, size=shape), forms=(),
+        reference=lambda a, shape: np.broadcast_to(a, shape),
         cases=unary(real(), larger), primitives=("expand",), dtypes=KEPT,
         errors=[
             Refused(lambda: ONES.broadcast_to((3, 3)), ShapeError, r"\(2, 3\).*\(3, 3\)"),

@@ -80,6 +80,19 @@ def with_dtype(method: Callable) -> Callable:
     return reduction
 
 
+def also_named(name: str) -> Callable:
+    """Return a decorator for methods that take f(2, 3) or f((2, 3)): they may be given by name, f(name=(2, 3))."""
+
+    def decorate(method: Callable) -> Callable:
+        @wraps(method)
+        def taking(self: Any, *given: Any, **named: Any) -> Any:
+            return method(self, *given, *([named.pop(name)] if name in named else []), **named)
+
+        return taking
+
+    return decorate
+
+
 def together(what: str, *shapes: tuple) -> tuple[int, ...]:
     """Return the shape that several broadcast to, or say that they do not fit."""
     try:

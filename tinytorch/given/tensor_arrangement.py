@@ -40,6 +40,7 @@ class TensorArrangement(TensorProperties):
         joined = int(np.prod(self.shape[start : end + 1], dtype=np.int64))
         return self.reshape(*self.shape[:start], joined, *self.shape[end + 1 :])
 
+    @ops.also_named("dims")
     def permute(self, *order: Any) -> Any:
         """Return a view with the axes in another order."""
         places = tuple(ops.axis(d, self.ndim, "permute") for d in ops.sizes(order))
@@ -67,6 +68,7 @@ class TensorArrangement(TensorProperties):
         place = ops.axis(dim, self.ndim + 1, "unsqueeze")
         return self.reshape((*self.shape[:place], 1, *self.shape[place:]))
 
+    @ops.also_named("size")
     def expand(self, *shape: Any) -> Any:
         """Return a view with axes of size 1 repeated, and new leading axes; -1 keeps a size."""
         wanted = ops.sizes(shape)
@@ -76,9 +78,9 @@ class TensorArrangement(TensorProperties):
         shape = tuple(self.shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(wanted))
         return ops.EXPAND(self, shape=shape)
 
-    def broadcast_to(self, shape: Any) -> Any:
-        """Return a view of this shape, axes of size 1 repeated."""
-        return self.expand(shape)
+    def broadcast_to(self, size: Any) -> Any:
+        """Return a view of shape `size`, axes of size 1 repeated."""
+        return self.expand(size)
 
     def clone(self) -> Any:
         """Return a copy with a history."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinytorch.given.storage import TensorBase
 from tinytorch.given.tables import SERVICES
+from tinytorch.given.tensor_arguments import also_named
 
 
 def function_of(name: str) -> Callable:
@@ -31,6 +32,7 @@ sum, mean, var, std = (function_of(n) for n in ("sum", "mean", "var", "std"))
 max, min, argmax, argmin = (function_of(n) for n in ("max", "min", "argmax", "argmin"))
 transpose, squeeze, unsqueeze, flatten = (function_of(n) for n in ("transpose", "squeeze", "unsqueeze", "flatten"))
 reshape, permute, broadcast_to = (function_of(n) for n in ("reshape", "permute", "broadcast_to"))
+reshape = also_named("shape")(reshape)
 isnan, isfinite, allclose, equal = (function_of(n) for n in ("isnan", "isfinite", "allclose", "equal"))
 
 float16, float32, float64 = np.dtype("float16"), np.dtype("float32"), np.dtype("float64")

@@ -15,10 +15,21 @@ from tinytorch.given.mutation import in_place
 from tinytorch.given.promotion import promote_operands, result_dtype
 from tinytorch.given.silence import quiet
 from tinytorch.given.tables import Primitive
-from tinytorch.given.tensor_arguments import axes, axis, check_device, new_shape, sizes, together, with_dtype
+from tinytorch.given.tensor_arguments import (
+    also_named,
+    axes,
+    axis,
+    check_device,
+    new_shape,
+    sizes,
+    together,
+    with_dtype,
+)
 from tinytorch.given.tensor_index import to_index
 
-__all__ = ["axes", "axis", "check_device", "new_shape", "quiet", "sizes", "to_index", "together", "with_dtype"]
+__all__ = [
+    "also_named", "axes", "axis", "check_device", "new_shape", "quiet", "sizes", "to_index", "together", "with_dtype",
+]
 
 
 def _named(kernel: Callable, name: str) -> Callable:

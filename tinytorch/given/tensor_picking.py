@@ -94,12 +94,12 @@ class TensorPicking(TensorProperties):
     def _scattered(self, operation: Primitive, dim: int, index: Any, src: Any) -> Any:
         what = operation.name
         place = self._check_index(what, dim, index, self.shape)
-        if index.numel() == 0:
-            return self
         if not isinstance(src, TensorBase):
             src = self._result(np.asarray(src).astype(self.dtype)).expand(index.shape)
         if src.dtype != self.dtype:
             raise DTypeError(f"{what}: expected a src of self's {self.dtype}, found {src.dtype}. Convert it.")
+        if index.numel() == 0:                    # of whatever shape: nothing is written
+            index, src = (t.reshape(-1)[:0].reshape((0,) * max(self.ndim, 1)) for t in (index, src))
         if src.ndim != index.ndim or any(n > m for n, m in zip(index.shape, src.shape, strict=True)):
             raise ShapeError(f"{what}: expected an index no longer than src, found {index.shape} and {src.shape}.")
         if index.ndim == 0:

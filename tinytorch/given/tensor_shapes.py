@@ -89,7 +89,9 @@ class TensorShapes(TensorProperties):
         """Return a view with two axes swapped."""
         return self.transpose(axis0, axis1)
 
-    swapdims = swapaxes
+    def swapdims(self, dim0: int, dim1: int) -> Any:
+        """Return a view with two axes swapped."""
+        return self.transpose(dim0, dim1)
 
     def movedim(self, source: Any, destination: Any) -> Any:
         """Return a view with axes moved to other places, the rest keeping their order: an int each, or several."""
@@ -106,6 +108,7 @@ class TensorShapes(TensorProperties):
 
     moveaxis = movedim
 
+    @ops.also_named("dims")
     def flip(self, *dims: Any) -> Any:
         """Return a copy with the order along each of `dims` reversed."""
         places = ops.axes(ops.sizes(dims), self.ndim, "flip") or ()
@@ -145,6 +148,7 @@ class TensorShapes(TensorProperties):
         return result.clone() if result is self else result
 
     # ---- repeating
+    @ops.also_named("repeats")
     def repeat(self, *repeats: Any) -> Any:
         """Return self beside itself so many times along each axis; further numbers in front make new axes."""
         times = ops.new_shape(repeats)
@@ -155,6 +159,7 @@ class TensorShapes(TensorProperties):
         apart = apart.expand(tuple(n for pair in zip(times, shape, strict=True) for n in pair))
         return apart.clone().reshape(tuple(m * n for m, n in zip(times, shape, strict=True)))
 
+    @ops.also_named("dims")
     def tile(self, *dims: Any) -> Any:
         """Return self beside itself so many times along the last axes."""
         times = ops.new_shape(dims)

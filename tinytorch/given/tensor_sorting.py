@@ -47,7 +47,7 @@ def unique_kernel(xp, a, *, dim):
 
 def bincount_kernel(xp, a, weights, *, minlength):
     """How often each number from 0 on occurs, or the sum of its weights (in float64, float32 weights included)."""
-    return xp.bincount(a, weights, minlength)
+    return xp.bincount(a, weights, minlength).astype(np.int64 if weights is None else np.float64, copy=False)
 
 
 def histc_kernel(xp, a, *, bins, min, max):

@@ -101,7 +101,7 @@ class TensorIndexing(TensorProperties):
 
     def masked_select(self, mask: Any) -> Any:
         """Return the elements where a bool mask, broadcast with self, is True, along one axis."""
-        where = self._mask("masked_select", mask, 0)
+        where = self._mask("masked_select", mask, False)
         shape = ops.together("masked_select", self.shape, where.shape)
         return self.expand(shape)[where.expand(shape)]
 
