@@ -86,7 +86,7 @@ WATCHERS["autograd"] = Autograd()
 
 NON_DIFFERENTIABLE.update(
     ("eq", "ne", "lt", "le", "gt", "ge", "bitwise_not", "bitwise_and", "bitwise_or", "isnan", "isfinite", "all", "any",
-     "argmax", "argmin", "sign", "batch_norm_stats")
+     "argmax", "argmin", "batch_norm_stats")
 )
 BROADCASTING.update(
     ("add", "sub", "mul", "div", "pow", "maximum", "minimum", "matmul", "where", "expand", "scaled_dot_product_attention")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.engine import Primitive
+from tinytorch.given.tensor_functions import function_of
 
 
 def erf(xp: Any, x: Any) -> Any:
@@ -18,8 +19,11 @@ def erf(xp: Any, x: Any) -> Any:
 
     xp: the array namespace. The library is imported at first use: it takes longer to load than TinyTorch does.
     """
-    special = import_module("scipy.special" if xp is np else "cupyx.scipy.special")
-    return xp.asarray(special.erf(x), dtype=x.dtype)
+    return xp.asarray(_special(xp).erf(x), dtype=x.dtype)
+
+
+def _special(xp: Any) -> Any:
+    return import_module("scipy.special" if xp is np else "cupyx.scipy.special")
 
 
 def erf_kernel(xp: Any, x: Any) -> Any:
@@ -27,4 +31,17 @@ def erf_kernel(xp: Any, x: Any) -> Any:
     return erf(xp, x)
 
 
+def erfc_kernel(xp: Any, x: Any) -> Any:
+    """Return 1 - erf(x), element by element, exact where erf is near 1."""
+    return xp.asarray(_special(xp).erfc(x), dtype=x.dtype)
+
+
+def erfinv_kernel(xp: Any, x: Any) -> Any:
+    """Return the inverse of erf, element by element: infinite at -1 and 1, NaN outside."""
+    return xp.asarray(_special(xp).erfinv(x), dtype=x.dtype)
+
+
 ERF = Primitive("erf", erf_kernel, promote="float")
+ERFC = Primitive("erfc", erfc_kernel, promote="float")
+ERFINV = Primitive("erfinv", erfinv_kernel, promote="float")
+error_function, complement, inverse = function_of("erf"), function_of("erfc"), function_of("erfinv")

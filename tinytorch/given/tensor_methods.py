@@ -13,14 +13,16 @@ import numpy as np
 
 from tinytorch.given import tensor_ops as ops
 from tinytorch.given.errors import DTypeError, ShapeError
-from tinytorch.given.promotion import result_dtype
 from tinytorch.given.storage import TensorBase
 from tinytorch.given.tables import primitive
 from tinytorch.given.tensor_arrangement import TensorArrangement
 from tinytorch.given.tensor_indexing import TensorIndexing
 from tinytorch.given.tensor_linear_algebra import TensorLinearAlgebra
+from tinytorch.given.tensor_mathematics import TensorMathematics
+from tinytorch.given.tensor_overwriting import TensorOverwriting
 from tinytorch.given.tensor_picking import TensorPicking
 from tinytorch.given.tensor_reductions import TensorReductions
+from tinytorch.given.tensor_rounding import TensorRounding
 from tinytorch.given.tensor_scans import TensorScans
 from tinytorch.given.tensor_shapes import TensorShapes
 from tinytorch.given.tensor_sorting import TensorSorting
@@ -41,6 +43,9 @@ def is_operand(value: Any) -> bool:
 
 class TensorMethods(
     TensorArrangement,
+    TensorMathematics,
+    TensorRounding,
+    TensorOverwriting,
     TensorShapes,
     TensorSplitting,
     TensorIndexing,
@@ -64,10 +69,6 @@ class TensorMethods(
     def mul(self, other: Any) -> Any:
         """Return x · other, element by element."""
         return ops.MUL(self, other)
-
-    def div(self, other: Any) -> Any:
-        """Return x / other, element by element."""
-        return ops.DIV(self, other)
 
     def neg(self) -> Any:
         """Return -x."""
@@ -112,13 +113,6 @@ class TensorMethods(
     def minimum(self, other: Any) -> Any:
         """Return the smaller of two tensors, element by element."""
         return ops.MINIMUM(self, other)
-
-    def clamp(self, min: Any = None, max: Any = None) -> Any:
-        """Limit the values to [min, max], two numbers; None leaves a side open."""
-        bounds = [b for b in (min, max) if b is not None]
-        if not bounds or not all(isinstance(b, int | float) for b in bounds):
-            raise DTypeError(f"clamp: expected numbers for min, max or both, found min={min!r}, max={max!r}.")
-        return ops.CLAMP(self.to(result_dtype([self._array, *bounds])), min=min, max=max)
 
     def where(self, condition: Any, other: Any) -> Any:
         """Return self where the condition holds, else other."""

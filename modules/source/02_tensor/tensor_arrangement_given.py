@@ -117,24 +117,26 @@ class TensorArrangement(TensorProperties):
         return self.to(np.bool_)
 
     # ---- in place: each overwrites self and returns it
-    def add_(self, other: Any) -> Any:
-        """Add `other` to self."""
-        return ops.ADD_(self, other)
+    def add_(self, other: Any, *, alpha: Any = 1) -> Any:
+        """Add alpha · other to self."""
+        return ops.ADD_(self, other if alpha == 1 else other * alpha)
 
-    def sub_(self, other: Any) -> Any:
-        """Subtract `other` from self."""
-        return ops.SUB_(self, other)
+    def sub_(self, other: Any, *, alpha: Any = 1) -> Any:
+        """Subtract alpha · other from self."""
+        return ops.SUB_(self, other if alpha == 1 else other * alpha)
 
     def mul_(self, other: Any) -> Any:
         """Multiply self by `other`."""
         return ops.MUL_(self, other)
 
-    def div_(self, other: Any) -> Any:
-        """Divide self by `other`."""
-        return ops.DIV_(self, other)
+    def div_(self, other: Any, *, rounding_mode: Any = None) -> Any:
+        """Divide self by `other`; rounding_mode as in `div`."""
+        return ops.DIV_(self, other) if rounding_mode is None else self._div_rounded_(other, rounding_mode)
 
     def clamp_(self, min: Any = None, max: Any = None) -> Any:
-        """Limit self to [min, max]."""
+        """Limit self to [min, max], numbers or tensors."""
+        if isinstance(min, TensorBase) or isinstance(max, TensorBase):
+            return self.clip_(min, max)
         return ops.CLAMP_(self, min=min, max=max)
 
     def copy_(self, source: Any) -> Any:

@@ -166,7 +166,7 @@ Right-align the shapes. Axes that b did not have: sum and drop them. Axes where 
 #| export
 NON_DIFFERENTIABLE.update(
     ("eq", "ne", "lt", "le", "gt", "ge", "bitwise_not", "bitwise_and", "bitwise_or", "isnan", "isfinite", "all", "any",
-     "argmax", "argmin", "sign", "batch_norm_stats")
+     "argmax", "argmin", "batch_norm_stats")
 )
 BROADCASTING.update(
     ("add", "sub", "mul", "div", "pow", "maximum", "minimum", "matmul", "where", "expand", "scaled_dot_product_attention")

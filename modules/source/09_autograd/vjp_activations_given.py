@@ -42,6 +42,8 @@ VJPS["leaky_relu"] = Rule(lambda g, s, negative_slope: primitive("where")(s.x > 
 VJPS["sigmoid"] = Rule(lambda g, s: g * s.out * (1.0 - s.out), saves=("out",))
 VJPS["tanh"] = Rule(lambda g, s: g * (1.0 - s.out * s.out), saves=("out",))
 VJPS["erf"] = Rule(lambda g, s: g * (s.x * s.x * -1.0).exp() * (2.0 / math.sqrt(math.pi)), saves=("x",))
+VJPS["erfc"] = Rule(lambda g, s: g * (s.x * s.x * -1.0).exp() * (-2.0 / math.sqrt(math.pi)), saves=("x",))
+VJPS["erfinv"] = Rule(lambda g, s: g * (s.out * s.out).exp() * (math.sqrt(math.pi) / 2.0), saves=("out",))
 VJPS["silu"] = Rule(_silu, saves=("x",))
 VJPS["gelu"] = Rule(_gelu, saves=("x",))
 VJPS["softmax"] = Rule(_softmax, saves=("out",))
