@@ -119,6 +119,7 @@ def test_balanced_classes_come_equally_often(labels: list[int], count: int, seed
         (lambda: StackDataset(), TinyTorchError, "found none"),
         (lambda: StackDataset([1], x=[1]), TinyTorchError, "found both"),
         (lambda: ConcatDataset([[1], [2]])[2], IndexingError, "below 2, found 2"),
+        (lambda: Subset([1, 2], [1])[1], IndexingError, "below 1, found 1"),
         (lambda: IterableDataset().__iter__(), TinyTorchError, r"define __iter__"),
     ],
 )

@@ -1,5 +1,6 @@
 """Transforms of whole batches, against loops over single pixels and resampled images from PyTorch."""
 
+import colorsys
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,7 @@ def pictures(count: int = 4, size: tuple[int, int] = (6, 8), channels: int = 3, 
 
 ALL = [
     Pad(2), CenterCrop(4), Resize(5), Grayscale(3), ToTensor(), Lambda(lambda x: x[:, ::-1]), RandomVerticalFlip(),
-    RandomResizedCrop(5), RandomGrayscale(0.5), ColorJitter(0.4, 0.4, 0.4), RandomApply([RandomVerticalFlip(1.0)]),
+    RandomResizedCrop(5), RandomGrayscale(0.5), ColorJitter(0.4, 0.4, 0.4, 0.1), RandomApply([RandomVerticalFlip(1.0)]),
     RandomErasing(1.0), Cutout(3), RandAugment(3, 20), RandomCrop(6, padding=2, padding_mode="reflect"),
 ]
 
@@ -210,6 +211,21 @@ def test_jitter_draws_factors_and_order_for_each_image() -> None:
     both = ColorJitter(brightness=(0.5, 0.5), contrast=(3, 3))(image, Generator(0))
     assert len({one.tobytes() for one in both}) == 2, "brightness first, or contrast first"
     assert np.array_equal(ColorJitter()(image), image)
+
+
+@pytest.mark.parametrize("shift", [-0.5, -0.2, 0.0, 0.3])
+def test_hue_pixel_by_pixel(shift: float) -> None:
+    images = pictures(2)
+    images[1, :, :2] = 99  # grey, where no hue is
+    images[1, 0, 2] = images[1, 1, 2]
+    jitter = ColorJitter(hue=(shift, shift) if shift else (0.0, 1e-12))
+    got, exact = jitter(images, Generator(0)), jitter(images / np.float32(255), Generator(0))
+    for n, r, c in np.ndindex(2, 6, 8):
+        h, s, v = colorsys.rgb_to_hsv(*(images[n, :, r, c] / 255))
+        expected = np.array(colorsys.hsv_to_rgb((h + shift) % 1, s, v))
+        np.testing.assert_allclose(exact[n, :, r, c], expected, atol=2e-6)
+        assert np.abs(got[n, :, r, c] - expected * 255).max() <= 1
+    assert np.array_equal(ColorJitter(hue=0.5)(images[:, :1]), images[:, :1])
 
 
 def test_grey_pixel_by_pixel() -> None:
@@ -414,7 +430,8 @@ FLOATS = np.zeros((2, 3, 4, 4), np.float32)
         (lambda: RandomResizedCrop(4, ratio=(0, 1)), TinyTorchError, "ratio"),
         (lambda: RandomResizedCrop(4, ratio=3), TinyTorchError, "ratio as two numbers"),
         (lambda: ColorJitter(brightness=-1), TinyTorchError, "brightness as a number of at least 0"),
-        (lambda: ColorJitter(hue=0.1), TinyTorchError, "hue=0, found 0.1"),
+        (lambda: ColorJitter(hue=0.6), TinyTorchError, "0 to 0.5 or a range within -0.5 to 0.5, found 0.6"),
+        (lambda: ColorJitter(hue=(-0.7, 0)), TinyTorchError, "hue as"),
         (lambda: ColorJitter(0.1)(np.zeros((1, 2, 3, 3), np.uint8)), ShapeError, "1 or 3 channels in ColorJitter"),
         (lambda: Grayscale()(np.zeros((1, 3, 3, 3), int)), DTypeError, "float images in Grayscale, found int64"),
         (lambda: Grayscale(2), ShapeError, "1 or 3 output channels"),

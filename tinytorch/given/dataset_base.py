@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.core.engine import ShapeError, TinyTorchError
+from tinytorch.core.engine import IndexingError, ShapeError, TinyTorchError
 from tinytorch.given.collate import quick_batch
 from tinytorch.given.random import DEFAULT_GENERATOR, Generator
 
@@ -42,6 +42,8 @@ class Subset(Dataset):
         return len(self.indices)
 
     def __getitem__(self, index: int) -> Any:
+        if not -len(self) <= index < len(self):
+            raise IndexingError(f"Expected an index below {len(self)}, found {index}.")
         return self.dataset[self.indices[index]]
 
     def get_batch(self, indices: Sequence[int], generator: Generator | None = None) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinytorch.core.engine import ShapeError, TinyTorchError
 from tinytorch.given.random import Generator
-from tinytorch.given.transform_arguments import check_colours, factors, probability
+from tinytorch.given.transform_arguments import check_colours, factors, interval, probability
 from tinytorch.given.transform_base import Transform
 
 RED, GREEN, BLUE = (np.float32(weight) for weight in (0.2989, 0.587, 0.114))  # of ITU-R BT.601, as everybody has them
@@ -53,6 +53,31 @@ def adjust_saturation(images: np.ndarray, factor: np.ndarray) -> np.ndarray:
     return images if images.shape[1] == 1 else blend(images, grey(images), factor)
 
 
+def adjust_hue(images: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Turn the circle of colours by `shift` (N,), in turns: 1 is all the way round; a grey image stays as it is."""
+    if images.shape[1] == 1:
+        return images
+    exact = images if images.dtype.kind == "f" else images.astype(np.float32) / np.float32(255)
+    hue, chroma, high = _hue(exact)
+    hue = (hue + np.asarray(shift, dtype=exact.dtype)[:, None, None] * 6) % 6
+    places = (hue[:, None] + np.array([5, 3, 1], dtype=exact.dtype)[:, None, None]) % 6  # red, green, blue
+    out = high[:, None] - chroma[:, None] * np.clip(np.minimum(places, 4 - places), 0, 1)
+    return out if images.dtype.kind == "f" else (out * np.float32(255.999)).astype(images.dtype)
+
+
+def _hue(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hue 0 … 6, the largest minus the smallest, and the largest of the three colours: (N, H, W) each.
+
+    Source: Smith, "Color gamut transform pairs", SIGGRAPH 1978.
+    """
+    red, green, blue = images.transpose(1, 0, 2, 3)
+    high = images.max(axis=1)
+    chroma = high - images.min(axis=1)
+    unit = np.where(chroma == 0, 1, chroma)
+    hue = np.where(high == green, 2 + (blue - red) / unit, 4 + (red - green) / unit)
+    return np.where(high == red, (green - blue) / unit, hue) % 6, chroma, high
+
+
 class Grayscale(Transform):
     """Brightness instead of colour, in one channel or, with `num_output_channels=3`, three equal ones."""
 
@@ -81,18 +106,18 @@ class RandomGrayscale(Transform):
 
 
 class ColorJitter(Transform):
-    """Changes brightness, contrast and saturation of each image by random factors, in a random order.
+    """Changes brightness, contrast, saturation and hue of each image by random amounts, in a random order.
 
-    A number v draws the factor from max(0, 1 - v) … 1 + v, a pair from that range. There is no `hue`.
+    A number v draws the factor from max(0, 1 - v) … 1 + v, a pair from that range. `hue` is a shift in turns: a number
+    of at most 0.5 draws from -hue … hue.
     """
 
-    STEPS = (adjust_brightness, adjust_contrast, adjust_saturation)
+    STEPS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
+    NEUTRAL = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.0, 0.0))
 
-    def __init__(self, brightness: Any = 0, contrast: Any = 0, saturation: Any = 0, hue: float = 0):
-        if hue:
-            raise TinyTorchError(f"Expected hue=0, found {hue!r}: ColorJitter leaves the hue alone.")
+    def __init__(self, brightness: Any = 0, contrast: Any = 0, saturation: Any = 0, hue: Any = 0):
         named = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-        self.ranges = tuple(factors(value, name) for name, value in named.items())
+        self.ranges = (*(factors(value, name) for name, value in named.items()), _shifts(hue))
 
     def apply(self, images: np.ndarray, generator: Generator) -> np.ndarray:
         check_colours(images, "ColorJitter")
@@ -103,6 +128,13 @@ class ColorJitter(Transform):
         for turn in range(len(self.STEPS)):
             for number, step in enumerate(self.STEPS):
                 rows = np.flatnonzero(order[:, turn] == number)
-                if len(rows) and self.ranges[number] != (1.0, 1.0):
+                if len(rows) and self.ranges[number] != self.NEUTRAL[number]:
                     out[rows] = step(out[rows], factor[rows, number])
         return out
+
+
+def _shifts(hue: Any) -> tuple[float, float]:
+    low, high = (-hue, hue) if isinstance(hue, int | float) else interval(hue, "hue", least=-0.5)
+    if not -0.5 <= low <= high <= 0.5:
+        raise TinyTorchError(f"Expected hue as a number from 0 to 0.5 or a range within -0.5 to 0.5, found {hue!r}.")
+    return float(low), float(high)
