@@ -59,6 +59,38 @@ DO_NOT_FIT = {
     "to a dtype of text": lambda: nn.Linear(2, 2).to(np.dtype("U1")),
 }
 
+X, CLASSES = ones(2, 3), tinytorch.tensor([0, 1])
+
+SETTINGS = {
+    "pos_weight": lambda: functional.binary_cross_entropy_with_logits(X, X, pos_weight=[1, 2]),
+    "weight of probabilities": lambda: functional.binary_cross_entropy(X, X, weight=[1, 2]),
+    "ignore_index": lambda: functional.cross_entropy(X, CLASSES, ignore_index="a"),
+    "ignore_index of nll_loss": lambda: functional.nll_loss(X, CLASSES, ignore_index=None),
+    "margin": lambda: functional.triplet_margin_loss(X, X, X, margin="a"),
+    "eps": lambda: functional.poisson_nll_loss(X, X, log_input=False, eps="a"),
+    "embed_dim": lambda: nn.MultiheadAttention("4", 2),
+    "num_heads": lambda: nn.MultiheadAttention(4, None),
+    "dropout of attention": lambda: nn.MultiheadAttention(4, 2, dropout="a"),
+    "a mask as a list": lambda: nn.MultiheadAttention(3, 1)(X, X, X, key_padding_mask=[True]),
+    "dropout_p": lambda: functional.scaled_dot_product_attention(X, X, X, dropout_p="a"),
+    "scale": lambda: functional.scaled_dot_product_attention(X, X, X, scale="a"),
+    "max_length": lambda: nn.SinusoidalPositions("4", 2),
+    "padding_value": lambda: nn.utils.rnn.pad_sequence([X], padding_value="a"),
+    "padded sequences": lambda: nn.utils.rnn.unpad_sequence([1], [1]),
+    "lengths": lambda: nn.utils.rnn.pack_padded_sequence(X, "abc"),
+    "mean": lambda: nn.init.normal_(X, "a"),
+    "bound": lambda: nn.init.uniform_(X, None, 1),
+    "value": lambda: nn.init.constant_(X, "a"),
+    "generator": lambda: nn.init.normal_(X, generator=3),
+    "slope": lambda: nn.init.kaiming_uniform_(X, a="x"),
+    "gain": lambda: nn.init.xavier_normal_(X, gain="x"),
+    "tensors": lambda: nn.utils.get_total_norm(3),
+    "axis": lambda: nn.utils.weight_norm(nn.Linear(2, 2), dim=5),
+    "class weights": lambda: nn.CrossEntropyLoss(weight=3),
+    "layers": lambda: nn.Sequential(None),
+    "sizes": lambda: tinytorch.models.MLP("a", 2),
+}
+
 RAW = re.compile("has no attribute|ufunc|operand|numpy boolean|axis remapping|zero-size|KeyError")
 
 
@@ -76,6 +108,13 @@ def test_what_is_no_tensor_is_named(name: str, value: object) -> None:
         TAKE_A_TENSOR[name](value)
     found = sentence(refusal.value)
     assert type(value).__name__.removesuffix("Type") in found, f"expected the type in the sentence, found {found!r}"
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_of_a_wrong_kind_are_said_in_a_sentence(name: str) -> None:
+    with pytest.raises(TinyTorchError) as refusal:
+        SETTINGS[name]()
+    sentence(refusal.value)
 
 
 @pytest.mark.parametrize("name", DO_NOT_FIT)

@@ -16,6 +16,7 @@ from tinytorch.given.arguments import expect_tensor
 from tinytorch.given.attention_functions import attention_weights, kept_weights, scaled_dot_product_attention
 from tinytorch.given.attention_state import AttentionState
 from tinytorch.given.normalisation import LayerNorm
+from tinytorch.given.settings import whole
 from tinytorch.given.silence import quiet
 
 
@@ -143,6 +144,7 @@ class SinusoidalPositions(Module):
 
     def __init__(self, max_length, embed_dim):
         super().__init__()
+        max_length, embed_dim = whole(max_length, "SinusoidalPositions's max_length"), whole(embed_dim, "SinusoidalPositions's embed_dim", 1)
         self.register_buffer("table", from_array(sinusoidal_table(max_length, embed_dim)), persistent=False)
 
     def forward(self, x):

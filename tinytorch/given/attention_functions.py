@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.core.engine import DEFAULT_GENERATOR, DTypeError, ShapeError, TinyTorchError, primitive, random_uniform
+from tinytorch.core.engine import DEFAULT_GENERATOR, DTypeError, ShapeError, primitive, random_uniform
 from tinytorch.core.networks import MULTIPLY_ADDS
 from tinytorch.core.tensor import from_array, where
 from tinytorch.given.arguments import expect_tensor
+from tinytorch.given.settings import number
 
 
 def scaled_dot_product_attention(
@@ -46,7 +47,7 @@ def scaled_dot_product_attention(
         value,
         attn_mask,
         is_causal=is_causal,
-        scale=query.shape[-1] ** -0.5 if scale is None else float(scale),
+        scale=query.shape[-1] ** -0.5 if scale is None else number(scale, "scaled_dot_product_attention's scale"),
         dropout_p=float(dropout_p),
         seed=seed,
         offset=offset,
@@ -82,8 +83,7 @@ def check_attention(query: Any, key: Any, value: Any, attn_mask: Any, dropout_p:
     if len({query.dtype, key.dtype, value.dtype}) > 1 or query.dtype.kind != "f":
         found = f"{query.dtype}, {key.dtype}, {value.dtype}"
         raise DTypeError(f"{name}: expected query, key and value of one floating dtype, found {found}.")
-    if not 0 <= dropout_p <= 1:
-        raise TinyTorchError(f"{name}: expected dropout_p from 0 to 1, found {dropout_p!r}.")
+    number(dropout_p, f"{name}'s dropout_p", 0, 1)
     try:
         scores = (
             *np.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2]),

@@ -12,6 +12,7 @@ from __future__ import annotations
 from tinytorch.core.engine import primitive
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.loss_support import Loss, check_same_shape, reduce
+from tinytorch.given.settings import number
 
 
 def binary_cross_entropy_with_logits(
@@ -28,6 +29,8 @@ def binary_cross_entropy_with_logits(
     check_same_shape("binary_cross_entropy_with_logits", input, target)
     surprise = primitive("softplus")(-input)
     if pos_weight is not None:
+        if not isinstance(pos_weight, Tensor):
+            pos_weight = number(pos_weight, "binary_cross_entropy_with_logits's pos_weight")
         surprise = (1 + (pos_weight - 1) * target) * surprise
     values = (1 - target) * input + surprise
     return reduce(values if weight is None else values * weight, reduction)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from tinytorch.core.engine import NON_DIFFERENTIABLE, DTypeError, Primitive, TinyTorchError, primitive
@@ -52,7 +53,7 @@ def get_total_norm(
 
     error_if_nonfinite: refuse inf and NaN. foreach: without effect.
     """
-    found = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    found = [tensors] if isinstance(tensors, Tensor) or not isinstance(tensors, Iterable) else list(tensors)
     if not all(isinstance(t, Tensor) for t in found):
         raise DTypeError(f"get_total_norm: expected tensors, found {[type(t).__name__ for t in found][:5]}.")
     if not found:

@@ -8,9 +8,10 @@ import math
 
 import numpy as np
 
-from tinytorch.core.engine import DEFAULT_GENERATOR, Generator, ShapeError, TinyTorchError, overlay
+from tinytorch.core.engine import DEFAULT_GENERATOR, DTypeError, Generator, ShapeError, TinyTorchError, overlay
 from tinytorch.core.tensor import Tensor, from_array
 from tinytorch.given.arguments import expect_tensor
+from tinytorch.given.settings import number
 
 #| face nn.init: constant_, zeros_, ones_, normal_, uniform_, calculate_gain
 #| face nn.init: kaiming_normal_, xavier_normal_, xavier_uniform_
@@ -32,13 +33,20 @@ def overwrite(tensor: Tensor, values: np.ndarray) -> Tensor:
         return tensor.copy_(from_array(values))
 
 
+def source(generator: Generator | None) -> Generator:
+    """Return the generator to draw from: the default one if None."""
+    if generator is not None and not isinstance(generator, Generator):
+        raise DTypeError(f"init: expected a Generator or None, found {type(generator).__name__}.")
+    return DEFAULT_GENERATOR if generator is None else generator
+
+
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """Return by how much weights must grow to undo what a nonlinearity does to the spread of its input.
 
     param: the slope of "leaky_relu", 0.01 if None.
     """
     if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else param
+        slope = 0.01 if param is None else number(param, "calculate_gain's param")
         return math.sqrt(2 / (1 + slope**2))
     if nonlinearity not in GAINS:
         raise TinyTorchError(
@@ -81,15 +89,15 @@ def ones_(tensor: Tensor) -> Tensor:
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers of the given mean and standard deviation."""
     expect_tensor(tensor, "init")
-    draw = (generator or DEFAULT_GENERATOR).normal(tensor.shape, tensor.dtype)
-    return overwrite(tensor, draw * float(std) + float(mean))
+    mean, std = number(mean, "normal_'s mean"), number(std, "normal_'s std")
+    return overwrite(tensor, source(generator).normal(tensor.shape, tensor.dtype) * std + mean)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with uniform numbers in [a, b)."""
     expect_tensor(tensor, "init")
-    draw = (generator or DEFAULT_GENERATOR).uniform(tensor.shape, tensor.dtype)
-    return overwrite(tensor, draw * float(b - a) + float(a))
+    a, b = number(a, "uniform_'s a"), number(b, "uniform_'s b")
+    return overwrite(tensor, source(generator).uniform(tensor.shape, tensor.dtype) * (b - a) + a)
 
 
 def kaiming_normal_(
@@ -102,10 +110,11 @@ def kaiming_normal_(
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers of standard deviation gain · √(2 / (fan_in + fan_out))."""
+    gain = number(gain, "xavier_normal_'s gain")
     return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(fans(tensor)), 1)), generator)
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with uniform numbers of standard deviation gain · √(2 / (fan_in + fan_out))."""
-    bound = gain * math.sqrt(6 / max(sum(fans(tensor)), 1))
+    bound = number(gain, "xavier_uniform_'s gain") * math.sqrt(6 / max(sum(fans(tensor)), 1))
     return uniform_(tensor, -bound, bound, generator)

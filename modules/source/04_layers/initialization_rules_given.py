@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.core.engine import DEFAULT_GENERATOR, DTypeError, Generator, ShapeError
+from tinytorch.core.engine import DTypeError, Generator, ShapeError
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.arguments import expect_tensor
-from tinytorch.given.initialization import overwrite
+from tinytorch.given.initialization import overwrite, source
 from tinytorch.given.settings import SettingError, number, whole
 
 #| face nn.init: trunc_normal_, orthogonal_, eye_, dirac_, sparse_
@@ -48,7 +48,7 @@ def trunc_normal_(
         raise SettingError(f"trunc_normal_: expected a <= b and std > 0, found a={a}, b={b}, std={std}.")
     special = import_module("scipy.special")
     low, high = special.ndtr((a - mean) / std), special.ndtr((b - mean) / std)
-    draw = low + (high - low) * (generator or DEFAULT_GENERATOR).uniform(tensor.shape, np.float64)
+    draw = low + (high - low) * source(generator).uniform(tensor.shape, np.float64)
     return overwrite(tensor, np.clip(mean + std * special.ndtri(draw), a, b))
 
 
@@ -63,7 +63,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
     if tensor.numel() == 0:
         return tensor
     rows = tensor.shape[0]
-    draw = (generator or DEFAULT_GENERATOR).normal((rows, tensor.numel() // rows), np.float64)
+    draw = source(generator).normal((rows, tensor.numel() // rows), np.float64)
     wide = draw.shape[0] < draw.shape[1]
     q, r = np.linalg.qr(draw.T if wide else draw)
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
@@ -93,8 +93,8 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     """Fill a matrix with normal numbers, in each column the share `sparsity` of them 0, at random. Martens, 2010."""
     rows, columns = _floating(tensor, "sparse_", 2, 2).shape
     zeros = math.ceil(number(sparsity, "sparse_'s sparsity", 0, 1) * rows)
-    source = generator or DEFAULT_GENERATOR
-    values = source.normal((rows, columns), np.float64) * number(std, "sparse_'s std", low=0)
+    drawn = source(generator)
+    values = drawn.normal((rows, columns), np.float64) * number(std, "sparse_'s std", low=0)
     for column in range(columns):
-        values[source.permutation(rows)[:zeros], column] = 0.0
+        values[drawn.permutation(rows)[:zeros], column] = 0.0
     return overwrite(tensor, values)

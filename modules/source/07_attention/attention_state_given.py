@@ -12,6 +12,7 @@ from tinytorch.core.layers import Dropout, Linear, Module, Parameter, linear
 from tinytorch.core.tensor import empty, from_array, where, zeros
 from tinytorch.given.arguments import expect_tensor
 from tinytorch.given.initialization import xavier_uniform_, zeros_
+from tinytorch.given.settings import number, whole
 
 
 class AttentionState(Module):
@@ -37,6 +38,9 @@ class AttentionState(Module):
         dtype: Any = None,
     ):
         super().__init__()
+        name = "MultiheadAttention"
+        embed_dim, num_heads = whole(embed_dim, f"{name}'s embed_dim"), whole(num_heads, f"{name}'s num_heads")
+        dropout = number(dropout, f"{name}'s dropout", 0, 1)
         if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
             raise ShapeError(
                 f"MultiheadAttention: expected embed_dim divisible by num_heads, found {embed_dim} and {num_heads}."
@@ -45,7 +49,8 @@ class AttentionState(Module):
             raise NotImplementedError("MultiheadAttention: add_bias_kv and add_zero_attn are not part of this course.")
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
         self.dropout, self.batch_first = dropout, batch_first
-        self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
+        self.kdim = whole(kdim or embed_dim, f"{name}'s kdim", low=1)
+        self.vdim = whole(vdim or embed_dim, f"{name}'s vdim", low=1)
         together = self.kdim == self.vdim == embed_dim
         self.in_proj_weight = Parameter(empty(3 * embed_dim, embed_dim)) if together else None
         self.q_proj_weight = None if together else Parameter(empty(embed_dim, embed_dim))
@@ -101,6 +106,9 @@ class AttentionState(Module):
         where a query may *not* look (the opposite of scaled_dot_product_attention's); float masks are added.
         """
         self._check(query, key, value)
+        for mask in (attn_mask, key_padding_mask):
+            if mask is not None:
+                expect_tensor(mask, "MultiheadAttention's mask")
         single = query.ndim == 2
         same = query is key is value
         key_padding = key_padding_mask.unsqueeze(0) if single and key_padding_mask is not None else key_padding_mask

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinytorch.core.engine import DTypeError, ShapeError, TinyTorchError
 from tinytorch.core.tensor import Tensor, cat, from_array, full, stack
-from tinytorch.given.settings import one_of
+from tinytorch.given.settings import number, one_of
 
 #| face nn.utils.rnn: PackedSequence, pad_sequence, unpad_sequence
 #| face nn.utils.rnn: pack_padded_sequence, pad_packed_sequence, pack_sequence
@@ -47,6 +47,7 @@ def pad_sequence(
     """Return tensors (length, *) of different lengths as one, filled up to the longest: (T, N, *) or (N, T, *)."""
     found = _tensors(sequences, "pad_sequence")
     one_of(padding_side, "pad_sequence's padding_side", ("right", "left"))
+    padding_value = number(padding_value, "pad_sequence's padding_value")
     longest = max(t.shape[0] for t in found)
     rows = []
     for t in found:
@@ -70,6 +71,9 @@ def _lengths(lengths: Any, batch: int, steps: int, what: str) -> np.ndarray:
 
 def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = False) -> list:
     """Return the sequences of a padded batch, each of its own length."""
+    if not isinstance(padded_sequences, Tensor) or padded_sequences.ndim < 2:
+        found = getattr(padded_sequences, "shape", type(padded_sequences).__name__)
+        raise ShapeError(f"unpad_sequence: expected a tensor (T, N, *) or (N, T, *), found {found}.")
     rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     found = _lengths(lengths, rows.shape[0], rows.shape[1], "unpad_sequence")
     return [rows[i, : int(n)] for i, n in enumerate(found)]

@@ -20,7 +20,7 @@ from tinytorch.given.loss_support import (
     class_rows,
     reduce,
 )
-from tinytorch.given.settings import number, one_of
+from tinytorch.given.settings import number, one_of, whole
 from tinytorch.given.silence import quiet
 
 #| face nn.functional: nll_loss, kl_div, binary_cross_entropy, multi_margin_loss
@@ -43,7 +43,7 @@ def nll_loss(
     check_reduction(reduction)
     check_tensors("nll_loss", input, target)
     rows, classes = class_rows(input, target, 0.0, "nll_loss")
-    numbers = classes.numpy()
+    numbers, ignore_index = classes.numpy(), whole(ignore_index, "nll_loss's ignore_index", low=-(2**63))
     check_class_targets(numbers, rows.shape[1], ignore_index, "nll_loss")
     counts = numbers != ignore_index
     right = np.where(counts, numbers, 0)

@@ -9,7 +9,7 @@ from typing import Any
 from tinytorch.core.engine import DTypeError, GradientError, IndexingError, ShapeError, TinyTorchError
 from tinytorch.core.layers import Module
 from tinytorch.core.tensor import Tensor
-from tinytorch.given.settings import number
+from tinytorch.given.settings import number, whole
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -57,6 +57,8 @@ def reduce(values: Tensor, reduction: str) -> Tensor:
 
 def check_class_targets(target: Any, classes: int, ignore_index: int | None, name: str = "cross_entropy") -> None:
     """Refuse class numbers outside of 0 … classes-1; `ignore_index` may stand anywhere."""
+    if ignore_index is not None:
+        whole(ignore_index, f"{name}'s ignore_index", low=-(2**63))
     if target.size == 0:
         return
     low, high = int(target.min()), int(target.max())
