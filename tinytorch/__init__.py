@@ -261,7 +261,8 @@ from tinytorch.given.tensor_splitting import (
 from tinytorch.core.activations import relu, sigmoid, tanh, softmax, log_softmax
 from tinytorch.given.special_functions import error_function as erf, complement as erfc, inverse as erfinv
 from tinytorch.given.serialization import save, load
-from tinytorch.given.grad_mode import no_grad, enable_grad, set_grad_enabled, is_grad_enabled
+from tinytorch.given.anomaly import is_anomaly_enabled, is_anomaly_check_nan_enabled
+from tinytorch.given.grad_mode import no_grad, enable_grad, inference_mode, set_grad_enabled, is_grad_enabled
 from tinytorch import linalg, nn, optim, autograd, utils, datasets, transforms, models, training
 
 __version__ = "0.1.0"
@@ -528,8 +529,11 @@ __all__ = [
     "erfinv",
     "save",
     "load",
+    "is_anomaly_enabled",
+    "is_anomaly_check_nan_enabled",
     "no_grad",
     "enable_grad",
+    "inference_mode",
     "set_grad_enabled",
     "is_grad_enabled",
     "linalg",

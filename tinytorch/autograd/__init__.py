@@ -2,9 +2,23 @@
 # To change it, edit the module under modules/source/ that a name comes from and run `tito module complete`.
 """The public names of tinytorch.autograd."""
 
-from tinytorch.core.autograd import backward, grad, gradcheck, gradgradcheck, Function
+from tinytorch.core.autograd import backward, grad
+from tinytorch.given.anomaly import detect_anomaly, set_detect_anomaly
+from tinytorch.given.custom_function import Function
+from tinytorch.given.gradcheck import gradcheck, gradgradcheck
+from tinytorch.autograd import function, functional
 
-__all__ = ["backward", "grad", "gradcheck", "gradgradcheck", "Function"]
+__all__ = [
+    "backward",
+    "grad",
+    "detect_anomaly",
+    "set_detect_anomaly",
+    "Function",
+    "gradcheck",
+    "gradgradcheck",
+    "function",
+    "functional",
+]
 
 
 def __getattr__(name):

@@ -22,9 +22,11 @@ from tinytorch.core.engine import (
 )
 from tinytorch.core.tensor import ADD, GETITEM, MATMUL, MUL, SUM, Tensor, from_array
 from tinytorch.given import module_backward_hooks, vjp_activations, vjp_attention, vjp_collections, vjp_layers, vjp_recurrent, vjp_spatial  # they add rows
+from tinytorch.given.anomaly import detect_anomaly, set_detect_anomaly
 from tinytorch.given.checkpointing import checkpoint
 from tinytorch.given.custom_function import Function
-from tinytorch.given.grad_mode import enable_grad, no_grad
+from tinytorch.given.grad_mode import enable_grad, inference_mode, no_grad
+from tinytorch.given.gradcheck import gradcheck, gradgradcheck
 from tinytorch.given.graph import (
     Node,
     apply_rule,
@@ -246,24 +248,30 @@ def initial_gradients(outputs, gradients):
     return [initial_gradient(output, gradient) for output, gradient in zip(outputs, gradients, strict=True)]
 
 
-def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False):
-    """Add to the `grad` of every leaf the gradient of `tensors`. Arguments as torch.autograd.backward."""
-    tensors = as_list(tensors)
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+    """Add to the `grad` of every leaf (or of `inputs` only) the gradient of `tensors`. Arguments as torch.autograd.backward."""
+    tensors, inputs = as_list(tensors), None if inputs is None else as_list(inputs)
+    if inputs == []:
+        raise GradientError("backward: expected tensors as inputs, found none; leave inputs out to reach every leaf.")
     seeds = initial_gradients(tensors, grad_tensors)
-    walk = BackwardWalk(None, create_graph if retain_graph is None else retain_graph, create_graph)
+    walk = BackwardWalk(inputs, create_graph if retain_graph is None else retain_graph, create_graph)
     walk.aliased.update(seed._storage for seed in seeds)     # they belong to the caller: a leaf gets a copy
     with walk:
         propagate(walk, tensors, seeds)
+        if inputs is not None:
+            walk.deposit(inputs)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+def grad(
+    outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None, *, materialize_grads=False
+):
     """Return the gradients of `outputs` with respect to `inputs`, as a tuple. Arguments as torch.autograd.grad."""
     outputs, inputs = as_list(outputs), as_list(inputs)
     seeds = initial_gradients(outputs, grad_outputs)
     walk = BackwardWalk(inputs, create_graph if retain_graph is None else retain_graph, create_graph)
     with walk:
         propagate(walk, outputs, seeds)
-    return walk.collected(allow_unused)
+    return walk.collected(allow_unused, inputs, materialize_grads)
 
 
 SERVICES["backward"], SERVICES["grad"] = backward, grad
@@ -309,47 +317,6 @@ def propagate(walk, roots, gradients):
                 complete(edge[0])
 
 
-def gradcheck(function, inputs, eps=1e-6, atol=1e-5, rtol=1e-3):
-    """Compare the gradients of `function(*inputs)` with finite differences; return True or raise GradientError.
-
-    inputs: float64 tensors; those with requires_grad are checked.
-    """
-    inputs = [inputs] if isinstance(inputs, TensorBase) else list(inputs)
-    checked = [i for i, x in enumerate(inputs) if isinstance(x, TensorBase) and x.requires_grad]
-    for i in checked:
-        if inputs[i].dtype != np.float64:
-            raise GradientError(f"gradcheck: expected float64 inputs, found {inputs[i].dtype} at position {i}: finite differences need the digits.")
-    output = function(*inputs)
-    weights = np.random.default_rng(0).uniform(0.5, 1.5, output.shape)    # so that no element's error is cancelled by another's
-    found = grad(output, [inputs[i] for i in checked], Tensor(weights), allow_unused=True)
-    for i, analytic in zip(checked, found, strict=True):
-        expected = numerical_gradient(function, inputs, i, weights, eps)
-        actual = np.zeros_like(expected) if analytic is None else analytic.detach().numpy()
-        if not np.allclose(actual, expected, atol=atol, rtol=rtol):
-            worst = np.unravel_index(np.abs(actual - expected).argmax(), expected.shape)
-            raise GradientError(
-                f"gradcheck: the gradient of input {i} is wrong, most at {tuple(map(int, worst))}: expected {expected[worst]:.6g} "
-                f"(finite differences), found {actual[worst]:.6g}."
-            )
-    return True
-
-
-def gradgradcheck(function, inputs, eps=1e-6, atol=1e-5, rtol=1e-3):
-    """Compare the second derivatives of `function(*inputs)` with finite differences of its gradients."""
-    inputs = [inputs] if isinstance(inputs, TensorBase) else list(inputs)
-    places = [i for i, x in enumerate(inputs) if isinstance(x, TensorBase) and x.requires_grad]
-    weights = np.random.default_rng(1).uniform(0.5, 1.5, function(*inputs).shape)
-    for which in range(len(places)):
-
-        def gradient(*values, which=which):
-            with enable_grad():
-                result = grad(function(*values), [values[i] for i in places], Tensor(weights), create_graph=True, allow_unused=True)[which]
-                return values[places[which]] * 0.0 + (0.0 if result is None else result)    # a constant gradient still is a result
-
-        gradcheck(gradient, inputs, eps, atol, rtol)
-    return True
-
-
 def numerical_gradient(function, inputs, which, weights, eps=1e-6):
     """Return d sum(weights · function(*inputs)) / d inputs[which] as a NumPy array.
 
@@ -371,3 +338,6 @@ def numerical_gradient(function, inputs, which, weights, eps=1e-6):
             array[place] = value
             slopes[place] = (above - below) / (2 * eps)
     return slopes
+
+
+SERVICES["numerical_gradient"] = numerical_gradient

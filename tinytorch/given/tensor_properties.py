@@ -192,10 +192,19 @@ class TensorProperties(TensorBase):
         """Return whether the elements lie in row-major order without gaps."""
         return self._array.flags.c_contiguous
 
-    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
-        """Compute the gradient of this tensor with respect to every leaf that it depends on (module 09)."""
+    def detach_(self) -> Any:
+        """Cut this tensor from the graph that made it: it becomes a leaf without gradient."""
+        if self._node is not None and self._node.primitive is not None and self._node.primitive.view:
+            raise GradientError("detach_: a view shares its history with other tensors; use detach().")
+        self._node, self._index, self._requires_grad = None, 0, False
+        return self
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
+        """Compute the gradient of this tensor with respect to every leaf behind it, or `inputs` only (module 09)."""
         backward = service("backward", "module 09_autograd")
-        backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
+        backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph, inputs=inputs)
 
     def register_hook(self, hook: Any) -> Any:
         """Call `hook(gradient)` when the gradient of this tensor is complete; what it returns replaces the gradient."""

@@ -1,4 +1,6 @@
-"""Switching recording off and on: no_grad, enable_grad, set_grad_enabled; each a context manager and a decorator.
+"""Switching recording off and on: no_grad, enable_grad, inference_mode, set_grad_enabled.
+
+Each is a context manager and a decorator.
 
 They are overlays over the watcher called "autograd", so they hold for the running context only: another thread is not
 affected.
@@ -13,7 +15,7 @@ from typing import Any
 
 from tinytorch.core.engine import SERVICES, WATCHERS, overlay, watchers
 
-#| face tinytorch: no_grad, enable_grad, set_grad_enabled, is_grad_enabled
+#| face tinytorch: no_grad, enable_grad, inference_mode, set_grad_enabled, is_grad_enabled
 
 
 class _GradMode:
@@ -79,6 +81,14 @@ enable_grad.__doc__ = (
 )
 
 
+def inference_mode(mode: Any = True) -> Any:
+    """Record nothing inside: no_grad, under the name that PyTorch users know; `inference_mode(False)` records.
+
+    Tensors made inside are ordinary ones; PyTorch refuses to record with them later.
+    """
+    return _GradMode(False)(mode) if callable(mode) else _GradMode(not mode)
+
+
 class set_grad_enabled(_GradMode):
     """Record from here on (True) or do not (False); as a context manager until its end.
 
@@ -91,6 +101,11 @@ class set_grad_enabled(_GradMode):
 
     def __enter__(self) -> None:
         """Nothing to do: it took effect when it was called."""
+
+    def __call__(self, function: Callable) -> Callable:
+        """As a decorator it holds inside the function only."""
+        self.__exit__()
+        return super().__call__(function)
 
 
 def is_grad_enabled() -> bool:

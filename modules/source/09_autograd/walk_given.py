@@ -6,7 +6,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from tinytorch.core.engine import BROADCASTING, SERVICES, WATCHERS, GradientError, TensorBase, overlay
+from tinytorch.core.engine import BROADCASTING, SERVICES, WATCHERS, GradientError, TensorBase, overlay, watchers
+from tinytorch.core.tensor import zeros_like
 from tinytorch.given.deferral import settle
 from tinytorch.given.graph import Node, edge_of, meta_of
 from tinytorch.given.silence import SETTING, SILENT
@@ -30,6 +31,7 @@ class Walk:
         self.wanted = None if wanted is None else [self._wanted_edge(i, t) for i, t in enumerate(wanted)]
         self.asked = frozenset(self.wanted or ())
         self.captured: dict[tuple, Any] = {}
+        self.anomaly = watchers().get("anomaly")
         self.scope = overlay(phase="backward", autograd=WATCHERS["autograd"] if create_graph else None)
 
     def __enter__(self) -> Walk:
@@ -124,7 +126,7 @@ class Walk:
                 f"{node.name}: this graph was walked before and its saved values are gone. "
                 "Pass retain_graph=True the first time."
             )
-        results = node.backward(node, gradients)
+        results = node.backward(node, gradients) if self.anomaly is None else self.anomaly.run(node, gradients)
         if len(results) != len(node.edges):
             raise GradientError(
                 f"{node.name}: its rule returned {len(results)} gradients for {len(node.edges)} inputs."
@@ -142,6 +144,8 @@ class Walk:
             if g._memory is not None or node.primitive is None or _among(g, gradients) or _among(g, fitted):
                 self._note_alias(g, gradients, fitted, node)
             fitted.append(g)
+        if self.anomaly is not None:
+            self.anomaly.look_at(node, gradients, fitted)
         return fitted
 
     def _fit(self, node: Node, position: int, shape: tuple, dtype: Any, g: Any) -> Any:
@@ -194,18 +198,32 @@ class Walk:
                     if e is not None and isinstance(e[0], Node) and e[0] not in self.useful
                 )
 
-    def collected(self, allow_unused: bool) -> tuple:
-        """Return the wanted gradients in order.
+    def collected(self, allow_unused: bool | None, inputs: list, materialize: bool = False) -> tuple:
+        """Return the gradients of the wanted `inputs` in order.
 
-        None for an input that the outputs do not depend on, if that is allowed.
+        Of an input that the outputs do not depend on: zeros to materialize, None if that is allowed, else an error.
         """
-        found = tuple(self.captured.get(edge) for edge in self.wanted or ())
+        if materialize and allow_unused is False:
+            raise GradientError("grad: materialize_grads=True makes zeros of unused inputs; drop allow_unused=False.")
+        found = [self.captured.get(edge) for edge in self.wanted or ()]
         for position, g in enumerate(found):
-            if g is None and not allow_unused:
+            if g is None and materialize:
+                found[position] = zeros_like(inputs[position].detach())
+            elif g is None and not allow_unused:
                 raise GradientError(
                     f"grad: the outputs do not depend on input {position}; pass allow_unused=True to get None for it."
                 )
-        return found
+        return tuple(found)
+
+    def deposit(self, tensors: list) -> None:
+        """Add the gradients that have been asked for to the `grad` of their tensors."""
+        for tensor, g in zip(tensors, self.collected(True, tensors), strict=True):
+            if g is None:
+                continue
+            if tensor.grad is not None:
+                tensor.grad = tensor.grad + g
+            else:
+                tensor.grad = g if self.create_graph else g.detach().clone()
 
 
 def _among(g: Any, others: list) -> bool:
