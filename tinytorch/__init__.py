@@ -88,6 +88,7 @@ from tinytorch.given.tensor_collection_functions import (
     kthvalue,
     msort,
 )
+from tinytorch.given.tensor_copies import empty_like, logspace, from_dlpack
 from tinytorch.given.tensor_creation import (
     tensor,
     as_tensor,
@@ -108,6 +109,23 @@ from tinytorch.given.tensor_creation import (
     where,
     cat,
     stack,
+)
+from tinytorch.given.tensor_dtypes import (
+    finfo,
+    iinfo,
+    promote_types,
+    result_type,
+    can_cast,
+    is_floating_point,
+    is_tensor,
+    numel,
+    get_default_dtype,
+    float_dtype as float,
+    double,
+    half,
+    long,
+    int_dtype as int,
+    short,
 )
 from tinytorch.given.tensor_einsum import einsum
 from tinytorch.given.tensor_functions import (
@@ -243,6 +261,8 @@ from tinytorch.given.tensor_pointwise_functions import (
     negative,
     absolute,
 )
+from tinytorch.given.tensor_printing import set_printoptions
+from tinytorch.given.tensor_random import rand_like, randn_like, randint_like, normal, bernoulli, multinomial
 from tinytorch.given.tensor_splitting import (
     hstack,
     vstack,
@@ -357,6 +377,9 @@ __all__ = [
     "topk",
     "kthvalue",
     "msort",
+    "empty_like",
+    "logspace",
+    "from_dlpack",
     "tensor",
     "as_tensor",
     "from_numpy",
@@ -376,6 +399,21 @@ __all__ = [
     "where",
     "cat",
     "stack",
+    "finfo",
+    "iinfo",
+    "promote_types",
+    "result_type",
+    "can_cast",
+    "is_floating_point",
+    "is_tensor",
+    "numel",
+    "get_default_dtype",
+    "float",
+    "double",
+    "half",
+    "long",
+    "int",
+    "short",
     "einsum",
     "add",
     "sub",
@@ -506,6 +544,13 @@ __all__ = [
     "divide",
     "negative",
     "absolute",
+    "set_printoptions",
+    "rand_like",
+    "randn_like",
+    "randint_like",
+    "normal",
+    "bernoulli",
+    "multinomial",
     "hstack",
     "vstack",
     "dstack",

@@ -283,5 +283,5 @@ def test_a_rule_with_a_wrong_shape_is_named():
 
 
 def test_graph_shows_in_the_repr():
-    assert repr(tensor([1.0], requires_grad=True) * 2) == "tensor([2.], grad_fn=<mul>)"
+    assert repr(tensor([1.0], requires_grad=True) * 2) == "tensor([2.], grad_fn=<MulBackward0>)"
     assert isinstance(leaf(1.0) * 2, Tensor)

@@ -317,7 +317,7 @@ def test_views_copies_and_conversions_of_a_pending_tensor() -> None:
     y = SHIFT(x, by)
     assert y[1:].tolist() == [-1.5, 3.5] and y[1:]._storage is y._storage
     assert np.asarray(SHIFT(x, by)).tolist() == [1.5, -1.5, 3.5]
-    assert repr(SHIFT(x, by)) == "tensor([ 1.5, -1.5,  3.5], dtype=float64)"
+    assert repr(SHIFT(x, by)) == "tensor([ 1.5000, -1.5000,  3.5000], dtype=tinytorch.float64)"
     assert SHIFT(x, by).detach().tolist() == [1.5, -1.5, 3.5]
     assert copy.deepcopy(SHIFT(x, by)).tolist() == [1.5, -1.5, 3.5]
     with pytest.raises(GradientError):

@@ -270,7 +270,7 @@ def test_the_rest_of_python() -> None:
     assert x.equal(tensor([[1, 2], [3, 4]])) and not x.equal(tensor([1, 2])) and x.allclose(x + 0.000001)
     assert (~(x > 2) | (x == 4)).tolist() == [[True, True], [False, True]] and (x & 1).tolist() == [[1, 0], [1, 0]]
     wide = tensor([1.5], dtype="float64", requires_grad=True)
-    assert repr(wide) == "tensor([1.5], dtype=float64, requires_grad=True)"
+    assert repr(wide) == "tensor([1.5000], dtype=tinytorch.float64, requires_grad=True)"
     assert repr(tensor([[1.0, -2.0]])) == "tensor([[ 1., -2.]])" and repr(tensor(3)) == "tensor(3)"
 
 

@@ -91,8 +91,13 @@ class TensorArrangement(TensorProperties):
         return self if self.is_contiguous() else ops.COPY(self)
 
     # ---- dtypes
-    def to(self, *targets: Any, dtype: Any = None, device: Any = None) -> Any:
-        """Return self in another dtype (that of a tensor, if one is given) or on a device; self, if nothing changes."""
+    def to(
+        self, *targets: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False
+    ) -> Any:
+        """Return self in another dtype (that of a tensor, if one is given) or on a device.
+
+        self, if nothing changes and no copy is asked for. non_blocking changes nothing on a CPU.
+        """
         for target in targets:
             if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda", "gpu"):
                 device = target
@@ -100,7 +105,9 @@ class TensorArrangement(TensorProperties):
                 dtype = target.dtype if isinstance(target, TensorBase) else check_dtype(target)
         arguments.check_device(device)
         wanted = self.dtype if dtype is None else check_dtype(dtype)
-        return self if self.dtype == wanted else ops.CAST(self, dtype=wanted)
+        if self.dtype != wanted:
+            return ops.CAST(self, dtype=wanted)
+        return self.clone() if copy else self
 
     def float(self) -> Any:
         """Return self as float32."""

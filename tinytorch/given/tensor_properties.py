@@ -13,6 +13,7 @@ from tinytorch.given.errors import DTypeError, GradientError, IndexingError, Sha
 from tinytorch.given.pending import settle
 from tinytorch.given.storage import DETACHED, TensorBase, wrap
 from tinytorch.given.tables import service
+from tinytorch.given.tensor_printing import suffixes_of, text_of
 
 
 class TensorProperties(TensorBase):
@@ -107,19 +108,16 @@ class TensorProperties(TensorBase):
         return self._array.tolist()
 
     def __repr__(self) -> str:
-        """The values as PyTorch shows them, then what is unusual: tensor([1.], dtype=float64, requires_grad=True)."""
-        parts = [np.array2string(self._array, separator=", ", prefix="tensor(", precision=4)]
-        if self.dtype not in (np.float32, np.int64, np.bool_):
-            parts.append(f"dtype={self.dtype}")
-        if self.grad_fn is not None:
-            parts.append(f"grad_fn=<{self.grad_fn.name}>")
-        elif self.requires_grad:
-            parts.append("requires_grad=True")
-        return f"tensor({', '.join(parts)})"
+        """The values as PyTorch shows them, then what is unusual: tensor([1.], requires_grad=True)."""
+        return text_of(self._array, "tensor(", suffixes_of(self))
 
     def __format__(self, spec: str) -> str:
         """A single number takes a format: f"{loss:.3f}"."""
-        return format(self.item() if self.ndim == 0 and spec else repr(self), spec)
+        if self.ndim == 0 and type(self) is self._result:
+            return format(self.item(), spec)
+        if spec:
+            raise DTypeError(f"A format such as {spec!r} needs a 0-d tensor, found shape {self.shape}. Use x.item().")
+        return repr(self)
 
     def __len__(self) -> int:
         if self.ndim == 0:

@@ -132,18 +132,20 @@ def rand(
 
 
 def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, device: Any = None
+    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
+    device: Any = None, requires_grad: bool = False,
 ) -> Any:
-    """Return random int64 numbers in [low, high); `randint(high, size)` counts from 0."""
+    """Return random whole numbers in [low, high), in int64; `randint(high, size)` counts from 0."""
     if size is None:
         low, high, size = 0, low, high
-    return _made((generator or DEFAULT_GENERATOR).integers(low, high, arguments.new_shape((size,))), device, False)
+    drawn = (generator or DEFAULT_GENERATOR).integers(low, high, arguments.new_shape((size,)))
+    return _made(drawn if dtype is None else drawn.astype(check_dtype(dtype)), device, requires_grad)
 
 
-def randperm(n: int, *, generator: Generator | None = None, device: Any = None) -> Any:
-    """Return the numbers 0 … n-1 in a random order."""
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Any:
+    """Return the numbers 0 … n-1 in a random order, in int64."""
     drawn = (generator or DEFAULT_GENERATOR).permutation(arguments.count_of(n, "randperm"))
-    return _made(drawn, device, False)
+    return _made(drawn if dtype is None else drawn.astype(check_dtype(dtype)), device, False)
 
 
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:

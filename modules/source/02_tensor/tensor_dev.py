@@ -806,13 +806,14 @@ from tinytorch.given.tensor_creation import (
 )
 
 
-def randn(*size, generator=None, dtype=None, requires_grad=False):
+def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Return standard normal random numbers.
 
     TASK: draw from the generator given, or from DEFAULT_GENERATOR, in the dtype given, or in DEFAULT_DTYPE.
     APPROACH: `generator.normal(shape, dtype)` returns an array; `ops.new_shape(size)` the shape, from randn(2, 3) or randn((2, 3)).
     EXAMPLE: randn(2, 3).shape -> (2, 3)
     """
+    ops.check_device(device)
     ### BEGIN SOLUTION
     generator = DEFAULT_GENERATOR if generator is None else generator
     return from_array(generator.normal(ops.new_shape(size), DEFAULT_DTYPE if dtype is None else dtype), requires_grad)

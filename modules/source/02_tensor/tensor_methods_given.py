@@ -14,11 +14,14 @@ from tinytorch.given.errors import DTypeError, ShapeError
 from tinytorch.given.storage import TensorBase
 from tinytorch.given.tables import primitive
 from tinytorch.given.tensor_arrangement import TensorArrangement
+from tinytorch.given.tensor_copies import TensorCopies
+from tinytorch.given.tensor_dtypes import TensorDtypes
 from tinytorch.given.tensor_indexing import TensorIndexing
 from tinytorch.given.tensor_linear_algebra import TensorLinearAlgebra
 from tinytorch.given.tensor_mathematics import TensorMathematics
 from tinytorch.given.tensor_overwriting import TensorOverwriting
 from tinytorch.given.tensor_picking import TensorPicking
+from tinytorch.given.tensor_random import TensorRandom
 from tinytorch.given.tensor_reductions import TensorReductions
 from tinytorch.given.tensor_rounding import TensorRounding
 from tinytorch.given.tensor_scans import TensorScans
@@ -41,6 +44,9 @@ def is_operand(value: Any) -> bool:
 
 class TensorMethods(
     TensorArrangement,
+    TensorDtypes,
+    TensorCopies,
+    TensorRandom,
     TensorMathematics,
     TensorRounding,
     TensorOverwriting,
