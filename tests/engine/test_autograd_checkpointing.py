@@ -96,3 +96,25 @@ def test_twice_with_retain_graph(retain):
     first = x.grad.numpy().copy()
     out.backward(retain_graph=retain)
     assert np.allclose(x.grad.numpy(), 2 * first)
+
+
+def test_a_sequence_is_checkpointed_in_parts():
+    from tinytorch.utils.checkpoint import checkpoint_sequential
+
+    layers = nn.Sequential(*[nn.Linear(3, 3).to("float64") for _ in range(5)])
+    x = tinytorch.tensor(np.ones((2, 3)), requires_grad=True)
+    layers(x).exp().sum().backward()
+    expected = [x.grad.tolist(), *(p.grad.tolist() for p in layers.parameters())]
+    for segments in (1, 2, 5):
+        layers.zero_grad()
+        x.grad = None
+        calls = []
+        handles = [layer.register_forward_hook(lambda *_, calls=calls: calls.append(1)) for layer in layers]
+        checkpoint_sequential(layers, segments, x).exp().sum().backward()
+        [handle.remove() for handle in handles]
+        found = [x.grad.tolist(), *(p.grad.tolist() for p in layers.parameters())]
+        for f, e in zip(found, expected, strict=True):
+            np.testing.assert_allclose(f, e)
+        assert len(calls) == 5 + (5 // segments) * (segments - 1), "all but the last part run twice"
+    with pytest.raises(GradientError, match="1 to 5 segments"):
+        checkpoint_sequential(layers, 6, x)

@@ -185,3 +185,11 @@ def test_detach_in_place():
     assert y.tolist() == [6.0] and (y * 2).grad_fn is None
     with pytest.raises(GradientError, match=r"detach\(\)"):
         (x * x).view(1, 1).detach_()
+
+
+def test_what_is_no_function_is_no_hook_and_no_closure():
+    x = leaf(1.0)
+    with pytest.raises(GradientError, match="found int"):
+        x.register_hook(3)
+    with pytest.raises(TinyTorchError, match="closure, found float"):
+        tinytorch.optim.SGD([x]).step(0.5)

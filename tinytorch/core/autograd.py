@@ -23,7 +23,7 @@ from tinytorch.core.engine import (
 from tinytorch.core.tensor import ADD, GETITEM, MATMUL, MUL, SUM, Tensor, from_array
 from tinytorch.given import module_backward_hooks, vjp_activations, vjp_attention, vjp_collections, vjp_layers, vjp_recurrent, vjp_spatial  # they add rows
 from tinytorch.given.anomaly import detect_anomaly, set_detect_anomaly
-from tinytorch.given.checkpointing import checkpoint
+from tinytorch.given.checkpointing import checkpoint, checkpoint_sequential
 from tinytorch.given.custom_function import Function
 from tinytorch.given.grad_mode import enable_grad, inference_mode, no_grad
 from tinytorch.given.gradcheck import gradcheck, gradgradcheck

@@ -83,3 +83,35 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool = False, **kw
         return function(*args, **kwargs)
     finally:
         FRAME.reset(token)
+
+
+def checkpoint_sequential(
+    functions: Any, segments: int, input: Any, use_reentrant: bool = False, preserve_rng_state: bool = True
+) -> Any:
+    """Return what the `functions` (a Sequential, or a list) give one after the other, checkpointed in `segments` parts.
+
+    The last part is not: backward begins there, so it would be computed again at once. With the root of the number of
+    functions as segments the memory grows with that root. preserve_rng_state: only True, random numbers always repeat.
+    """
+    if not preserve_rng_state:
+        raise GradientError("checkpoint_sequential: expected preserve_rng_state=True, the only way; found False.")
+    steps = list(functions.children() if hasattr(functions, "children") else functions)
+    if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= max(1, len(steps)):
+        raise GradientError(
+            f"checkpoint_sequential: expected 1 to {len(steps)} segments (there are so many functions), found "
+            f"{segments!r}."
+        )
+
+    def run(first: int, last: int) -> Callable:
+        def part(value: Any) -> Any:
+            for step in steps[first:last]:
+                value = step(value)
+            return value
+
+        return part
+
+    size, start = len(steps) // segments, 0
+    for _ in range(segments - 1):
+        input = checkpoint(run(start, start + size), input, use_reentrant=use_reentrant)
+        start += size
+    return run(start, len(steps))(input)

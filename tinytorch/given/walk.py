@@ -262,6 +262,8 @@ class RemovableHandle:
     """What registering a hook returns: `remove()` takes the hook away again."""
 
     def __init__(self, hooks: dict, hook: Callable):
+        if not callable(hook):
+            raise GradientError(f"A hook must be a function of one tensor, found {type(hook).__name__}.")
         self.hooks = hooks
         hooks[id(self)] = hook
 

@@ -2,9 +2,9 @@
 # To change it, edit the module under modules/source/ that a name comes from and run `tito module complete`.
 """The public names of tinytorch.utils.checkpoint."""
 
-from tinytorch.core.autograd import checkpoint
+from tinytorch.core.autograd import checkpoint, checkpoint_sequential
 
-__all__ = ["checkpoint"]
+__all__ = ["checkpoint", "checkpoint_sequential"]
 
 
 def __getattr__(name):

@@ -146,6 +146,9 @@ class ParameterGroups:
         """Take one step; `update` says how. closure: computes loss and gradients anew; then its loss is returned."""
         loss = None
         if closure is not None:
+            if not callable(closure):
+                found = type(closure).__name__
+                raise OptimizerError(f"step: expected a function that returns the loss as closure, found {found}.")
             with enable_grad():
                 loss = closure()
         with no_grad():
