@@ -110,6 +110,7 @@ from tinytorch.given.tensor_creation import (
     cat,
     stack,
 )
+from tinytorch.given.tensor_device import device
 from tinytorch.given.tensor_dtypes import (
     finfo,
     iinfo,
@@ -283,7 +284,7 @@ from tinytorch.given.special_functions import error_function as erf, complement 
 from tinytorch.given.serialization import save, load
 from tinytorch.given.anomaly import is_anomaly_enabled, is_anomaly_check_nan_enabled
 from tinytorch.given.grad_mode import no_grad, enable_grad, inference_mode, set_grad_enabled, is_grad_enabled
-from tinytorch import linalg, nn, optim, autograd, utils, datasets, transforms, models, training
+from tinytorch import cuda, linalg, nn, optim, autograd, utils, datasets, transforms, models, training
 
 __version__ = "0.1.0"
 __all__ = [
@@ -399,6 +400,7 @@ __all__ = [
     "where",
     "cat",
     "stack",
+    "device",
     "finfo",
     "iinfo",
     "promote_types",
@@ -581,6 +583,7 @@ __all__ = [
     "inference_mode",
     "set_grad_enabled",
     "is_grad_enabled",
+    "cuda",
     "linalg",
     "nn",
     "optim",

@@ -143,6 +143,16 @@ def test_multinomial(replacement):
     assert tinytorch.multinomial(weights[0], 2, replacement).shape == (2,)
 
 
+class _Foreign:
+    """A tensor of another library that cannot be handed on."""
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+    def __dlpack__(self, **settings):
+        raise BufferError("it requires a gradient")
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -163,6 +173,9 @@ def test_multinomial(replacement):
         (lambda: tinytorch.iinfo("float32"), DTypeError, "found float32. Use finfo"),
         (lambda: tinytorch.from_dlpack([1.0]), DTypeError, "found list"),
         (lambda: tinytorch.empty_like(1), DTypeError, "found int"),
+        (lambda: tinytorch.from_dlpack(_Foreign()), DTypeError, "without a gradient"),
+        (lambda: tinytorch.device("tpu"), DTypeError, "found 'tpu'"),
+        (lambda: tinytorch.device("cuda:1", 2), DTypeError, "index 2"),
     ],
 )
 def test_refusals(call, error, words):
@@ -200,6 +213,18 @@ def test_memory():
     assert x.to("cpu", non_blocking=True) is x and x.to("cpu", copy=True).data_ptr() != x.data_ptr()
     with pytest.raises(NotImplementedError, match="13_kernels"):
         x.cuda()
+
+
+def test_device():
+    place = tinytorch.device("cuda" if tinytorch.cuda.is_available() else "cpu")
+    assert tinytorch.ones(2, device=place).to(place).device == place == "cpu"
+    assert (place.type, place.index) == ("cpu", None)
+    second = tinytorch.device("cuda", 1)
+    assert (second, second.type, second.index) == ("cuda:1", "cuda", 1) and f"{second}" == "cuda:1"
+    assert repr(second) == "device(type='cuda', index=1)" and repr(place) == "device(type='cpu')"
+    assert tinytorch.cuda.device_count() == 0 and not tinytorch.ones(1).is_cuda
+    with pytest.raises(NotImplementedError, match="13_kernels"):
+        tinytorch.ones(1, device=second)
 
 
 # ---- data, copies, NumPy, DLPack -----------------------------------------------------------------------------------

@@ -260,7 +260,7 @@ DIVISION = [
         forms=(*also("remainder"), "Tensor.__mod__", "Tensor.__rmod__"),
         in_place=("remainder_", "__imod__"),
         errors=zero_refused(operator.mod),
-        edges=[Edge([[-7.0, 7.0], [3.0, -3.0]], [2.0, -2.0], [[1.0, 1.0], [3.0, 3.0]])],
+        edges=[Edge([[-7.0, 7.0, -2.5], [3.0, -3.0, INF]], [2.0, -2.0, INF], [[1.0, 1.0, 1.0], [3.0, 3.0, 1.0]])],
     ),
     pair(
         "fmod",
@@ -449,7 +449,7 @@ BLENDS = [
             case([1.0, 1.0, INF, INF, NAN], [1.0 + 1e-7, 1.1, INF, -INF, NAN], equal_nan=True),
             case([1.0, NAN], [[1.05], [NAN]], rtol=0.1, atol=0.0),
             case([1, 5], [1, 6]),
-            case([0.0], [0.01], atol=0.1),
+            case([0.0], [0.01], atol=0.1), case([True, False], [True, True]),
         ],
         gradient="a comparison",
         errors=bad_pair(tinytorch.isclose),

@@ -130,7 +130,8 @@ FUNCTIONS = [
     ),
     Operation(
         name="sign", call=tinytorch.sign, reference=np.sign, cases=unary(nonzero()), primitives=("sign",),
-        forms=("sign", "sgn", "Tensor.sign", "Tensor.sgn"), in_place=("sign_", "sgn_"), dtypes=SAME,
+        forms=("sign", "sgn", "Tensor.sign", "Tensor.sgn"), in_place=("sign_", "sgn_"),
+        dtypes=SAME | {"bool": "bool"},
         edges=[Edge([[0.0, -INF, NAN]], [0.0, -1.0, NAN], [[0.0, 0.0, 0.0]])],
     ),
 ]
@@ -150,7 +151,7 @@ SELECTING = [
         primitives=("maximum",), dtypes=SAME, errors=bad_pair(tinytorch.maximum),
         edges=[
             Edge([[1.0, INF, -INF], [1.0, INF, 0.0]], [1.0, INF, 0.0], [[0.5, 0.5, 0.0], [0.5, 0.5, 1.0]]),
-            Edge([[NAN, 2.0], [0.0, NAN]], [NAN, NAN]),
+            Edge([[NAN, 2.0], [0.0, NAN]], [NAN, NAN], [[1.0, 1.0], [1.0, 1.0]]),
         ],
     ),
     Operation(
@@ -158,7 +159,7 @@ SELECTING = [
         primitives=("minimum",), dtypes=SAME, errors=bad_pair(tinytorch.minimum),
         edges=[
             Edge([[1.0, INF, -INF], [1.0, INF, 0.0]], [1.0, INF, -INF], [[0.5, 0.5, 1.0], [0.5, 0.5, 0.0]]),
-            Edge([[NAN, 2.0], [0.0, NAN]], [NAN, NAN]),
+            Edge([[NAN, 2.0], [0.0, NAN]], [NAN, NAN], [[1.0, 1.0], [1.0, 1.0]]),
         ],
     ),
     Operation(

@@ -45,7 +45,12 @@ def from_dlpack(ext_tensor: Any) -> Any:
         raise DTypeError(
             f"from_dlpack: expected an object with __dlpack__, found {type(ext_tensor).__name__}. Use tensor(…)."
         )
-    array = np.from_dlpack(ext_tensor)
+    try:
+        array = np.from_dlpack(ext_tensor)
+    except (BufferError, RuntimeError) as error:
+        raise DTypeError(
+            f"from_dlpack: expected numbers on the CPU without a gradient, found what NumPy refuses: {error}"
+        ) from error
     check_dtype(array.dtype)
     return _made(array, None, False)
 

@@ -62,6 +62,11 @@ def true(value: Any) -> Any:
     return ops.NE(value, 0) if isinstance(value, TensorBase) else bool(value)
 
 
+def _signed(tensor: Any) -> Any:
+    """Return bools and unsigned integers in int64, where differences do not wrap around."""
+    return tensor.to(np.int64) if tensor.dtype.kind in "bu" else tensor
+
+
 class TensorRounding(TensorProperties):
     """Methods that divide, round, compare and combine bits."""
 
@@ -193,8 +198,8 @@ class TensorRounding(TensorProperties):
 
     def isclose(self, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
         """Return where |x - other| <= atol + rtol·|other|; infinities are close to themselves only."""
-        other = operand(self, other)
-        gap, equal = ops.ABS(self - other), ops.EQ(self, other)
+        other, equal = operand(self, other), ops.EQ(self, other)
+        gap = ops.ABS(_signed(self) - _signed(other))
         close = equal | (ops.ISFINITE(gap) & (gap <= atol + rtol * ops.ABS(other)))
         return close | (ops.NE(self, self) & ops.NE(other, other)) if equal_nan else close
 

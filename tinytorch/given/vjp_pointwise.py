@@ -65,5 +65,5 @@ VJPS["xlogy"] = Rule(_xlogy_a, lambda g, s: g * s.a / s.b, saves=("a", "b"))
 # ---- rounding: flat between the steps
 VJPS["floor_divide"] = Rule(_flat, _flat)
 VJPS["sign"] = VJPS["floor"] = VJPS["ceil"] = VJPS["trunc"] = VJPS["round"] = Rule(_flat)
-VJPS["remainder"] = Rule(lambda g, s: g, lambda g, s: -g * (s.a / s.b).floor(), saves=("a", "b"))
+VJPS["remainder"] = Rule(lambda g, s: g, lambda g, s: -g * primitive("floor_divide")(s.a, s.b), saves=("a", "b"))
 VJPS["fmod"] = Rule(lambda g, s: g, lambda g, s: -g * (s.a / s.b).trunc(), saves=("a", "b"))

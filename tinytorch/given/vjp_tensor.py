@@ -60,10 +60,10 @@ def _pow_exponent(g: Any, saved: Any) -> Any:
 
 
 def _larger(a: Any, b: Any) -> Any:
-    """1 where a > b, a half at ties, 0 elsewhere."""
+    """1 where a > b or one of them is NaN, a half at ties, 0 elsewhere."""
     if hasattr(a, "_array"):
-        return ((a > b).to(a.dtype) + (a >= b).to(a.dtype)) * 0.5
-    return ((b < a).to(b.dtype) + (b <= a).to(b.dtype)) * 0.5
+        return 1.0 - ((a < b).to(a.dtype) + (a <= b).to(a.dtype)) * 0.5
+    return 1.0 - ((b > a).to(b.dtype) + (b >= a).to(b.dtype)) * 0.5
 
 
 def _clamp(g: Any, saved: Any, *, min: Any, max: Any) -> Any:

@@ -11,6 +11,7 @@ from tinytorch.given.errors import DTypeError, GradientError, IndexingError, Sha
 from tinytorch.given.pending import settle
 from tinytorch.given.storage import DETACHED, TensorBase, wrap
 from tinytorch.given.tables import service
+from tinytorch.given.tensor_device import CPU, device
 from tinytorch.given.tensor_printing import suffixes_of, text_of
 
 
@@ -50,9 +51,14 @@ class TensorProperties(TensorBase):
         return settle(self)._node is None
 
     @property
-    def device(self) -> str:
+    def device(self) -> device:
         """Where the array lives."""
-        return "cpu"
+        return CPU
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the array lives on a GPU."""
+        return self.device.type == "cuda"
 
     @property
     def T(self) -> Any:
