@@ -87,6 +87,13 @@ from tinytorch.given.tensor_collection_functions import (
     topk,
     kthvalue,
     msort,
+    cummax,
+    cummin,
+    diff,
+    quantile,
+    cov,
+    corrcoef,
+    dist,
 )
 from tinytorch.given.tensor_copies import empty_like, logspace, from_dlpack
 from tinytorch.given.tensor_creation import (
@@ -378,6 +385,13 @@ __all__ = [
     "topk",
     "kthvalue",
     "msort",
+    "cummax",
+    "cummin",
+    "diff",
+    "quantile",
+    "cov",
+    "corrcoef",
+    "dist",
     "empty_like",
     "logspace",
     "from_dlpack",

@@ -46,6 +46,13 @@ def lower_median(array, dim, keepdim=False):
     return (values, index) if keepdim else (values.squeeze(dim), index.squeeze(dim))
 
 
+def so_far(a, dim, find):
+    """The place of the best so far, one prefix after the other."""
+    lines = np.moveaxis(a, dim, 0)
+    found = [find(lines[: t + 1], axis=0) for t in range(len(lines))]
+    return np.moveaxis(np.stack(found), 0, dim) if found else np.zeros(a.shape, np.int64)
+
+
 def corrected(shape):
     return st.fixed_dictionaries({**over(shape), "correction": st.sampled_from([0, 1])})
 
@@ -210,6 +217,72 @@ ROWS = [
         reference=lambda a, ord: np.linalg.norm(a) if ord is None else np.linalg.norm(a, ord),
         cases=unary(distinct(0.03), {"ord": st.sampled_from([None, 1, INF])}, min_dims=1, max_dims=2, min_side=1),
         errors=[Refused(lambda: tinytorch.linalg.norm(ones(2, 2, 2), 1), ShapeError, "at most 2 axes")],
+    ),
+    # ---- distributions
+    *(
+        Operation(
+            name=name, call=getattr(tinytorch, name), dtypes=SAME, cases=unary(distinct(), along, min_dims=1),
+            reference=lambda a, dim, f=extreme, g=find: (f.accumulate(a, axis=dim), g(a, dim)),
+            errors=[Refused(lambda f=name: getattr(ones(2), f)(1), IndexingError, f"{name}: expected dim from -1")],
+            edges=[
+                Edge([[1.0, 1.0]], ([1.0, 1.0], [0, 1]), [[1.0, 1.0]], {"dim": 0}),
+                Edge([[1.0, NAN, 2.0]], ([1.0, NAN, NAN], [0, 1, 1]), settings={"dim": 0}),
+                Edge([3.0], (3.0, 0), [1.0], {"dim": 0}),
+            ],
+        )
+        for name, extreme, find in (
+            ("cummax", np.maximum, lambda a, dim: so_far(a, dim, np.argmax)),
+            ("cummin", np.minimum, lambda a, dim: so_far(a, dim, np.argmin)),
+        )
+    ),
+    Operation(
+        name="diff", call=tinytorch.diff, reference=lambda a, n, dim: np.diff(a, n, axis=dim),
+        cases=unary(real(), lambda shape: along(shape) | {"n": st.integers(0, 2)}, min_dims=1),
+        dtypes={"float16": "float16", "int64": "int64"},
+        errors=[
+            Refused(lambda: zeros(()).diff(), ShapeError, "diff: expected at least one axis"),
+            Refused(lambda: ones(2).diff(-1), ShapeError, "diff: expected a whole number"),
+        ],
+    ),
+    Operation(
+        name="diff", call=lambda a, b: a.diff(prepend=b, append=b), forms=(),
+        cases=same_shape(real(), real(), min_dims=1),
+        reference=lambda a, b: np.diff(a, prepend=b, append=b),
+    ),
+    Operation(
+        name="quantile", call=tinytorch.quantile,
+        reference=lambda a, q, dim, keepdim, interpolation: np.quantile(
+            a, q, axis=dim, keepdims=keepdim, method=interpolation
+        ),
+        cases=unary(
+            distinct(),
+            lambda shape: along_keepdim(shape) | {
+                "q": st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+                "interpolation": st.sampled_from(["linear", "lower", "higher", "midpoint", "nearest"]),
+            },
+            min_dims=1, min_side=1, max_side=4,
+        ),
+        dtypes={"float32": "float32"}, edges=[Edge([[1.0, NAN]], NAN, settings={"q": 0.5})],
+        errors=[
+            Refused(lambda: ones(2).quantile(1.5), ShapeError, "quantile: expected q from 0 to 1"),
+            Refused(lambda: arange(2).quantile(0.5), DTypeError, "quantile: expected floating input"),
+            Refused(lambda: ones(2).quantile(0.5, interpolation="cubic"), DTypeError, "interpolation as one of"),
+            Refused(lambda: zeros(0).quantile(0.5), ShapeError, "quantile: expected elements along axis 0"),
+        ],
+    ),
+    Operation(
+        name="cov", call=tinytorch.cov, reference=lambda a, correction: np.cov(a, ddof=correction),
+        cases=unary(real(), {"correction": st.sampled_from([0, 1])}, min_dims=1, max_dims=2, min_side=2),
+        dtypes={"float16": "float16", "int64": "float32"},
+        errors=[Refused(lambda: ones(2, 2, 2).cov(), ShapeError, "cov: expected at most 2 axes")],
+    ),
+    Operation(
+        name="corrcoef", call=tinytorch.corrcoef, reference=np.corrcoef,
+        cases=unary(real(), min_dims=2, max_dims=2, min_side=3, max_side=4), gradient=True, second=True,
+    ),
+    Operation(
+        name="dist", call=tinytorch.dist, reference=lambda a, b, p: p_norm(a - b, p),
+        cases=same_shape(distinct(), distinct(0.03), settings={"p": st.sampled_from([1, 2, 3])}, min_side=1),
     ),
     Operation(
         name="primitive.linear_recurrence", forms=(), primitives=("linear_recurrence",),

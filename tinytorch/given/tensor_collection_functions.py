@@ -26,5 +26,7 @@ index_fill, index_copy, index_select = (function_of(n) for n in ("index_fill", "
 gather, scatter, scatter_add = (function_of(n) for n in ("gather", "scatter", "scatter_add"))
 take, take_along_dim, masked_fill = (function_of(n) for n in ("take", "take_along_dim", "masked_fill"))
 masked_select, nonzero, argwhere = (function_of(n) for n in ("masked_select", "nonzero", "argwhere"))
+cummax, cummin, diff, quantile = (function_of(n) for n in ("cummax", "cummin", "diff", "quantile"))
+cov, corrcoef, dist = (function_of(n) for n in ("cov", "corrcoef", "dist"))
 unique, bincount, histc = (function_of(n) for n in ("unique", "bincount", "histc"))
 sort, argsort, topk, kthvalue, msort = (function_of(n) for n in ("sort", "argsort", "topk", "kthvalue", "msort"))

@@ -14,6 +14,7 @@ from tinytorch.given.tensor_sorting import bucketize, isin, searchsorted
 #| face tinytorch: index_put, index_put_, index_add, index_fill, index_copy, index_select, gather, scatter, scatter_add
 #| face tinytorch: take, take_along_dim, masked_fill, masked_select, nonzero, argwhere, unique, bincount, histc
 #| face tinytorch: searchsorted, bucketize, isin, sort, argsort, topk, kthvalue, msort
+#| face tinytorch: cummax, cummin, diff, quantile, cov, corrcoef, dist
 #| face linalg: norm, vector_norm, matrix_norm
 
 __all__ = ["bucketize", "isin", "matrix_norm", "norm", "searchsorted", "tensordot", "vector_norm"]
@@ -35,5 +36,7 @@ index_fill, index_copy, index_select = (function_of(n) for n in ("index_fill", "
 gather, scatter, scatter_add = (function_of(n) for n in ("gather", "scatter", "scatter_add"))
 take, take_along_dim, masked_fill = (function_of(n) for n in ("take", "take_along_dim", "masked_fill"))
 masked_select, nonzero, argwhere = (function_of(n) for n in ("masked_select", "nonzero", "argwhere"))
+cummax, cummin, diff, quantile = (function_of(n) for n in ("cummax", "cummin", "diff", "quantile"))
+cov, corrcoef, dist = (function_of(n) for n in ("cov", "corrcoef", "dist"))
 unique, bincount, histc = (function_of(n) for n in ("unique", "bincount", "histc"))
 sort, argsort, topk, kthvalue, msort = (function_of(n) for n in ("sort", "argsort", "topk", "kthvalue", "msort"))

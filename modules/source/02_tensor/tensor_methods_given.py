@@ -28,6 +28,7 @@ from tinytorch.given.tensor_scans import TensorScans
 from tinytorch.given.tensor_shapes import TensorShapes
 from tinytorch.given.tensor_sorting import TensorSorting
 from tinytorch.given.tensor_splitting import TensorSplitting
+from tinytorch.given.tensor_statistics import TensorStatistics
 
 
 class Extremes(NamedTuple):
@@ -57,6 +58,7 @@ class TensorMethods(
     TensorSorting,
     TensorReductions,
     TensorScans,
+    TensorStatistics,
     TensorLinearAlgebra,
 ):
     """What can be done with a tensor, beyond the operations that module 02 teaches."""

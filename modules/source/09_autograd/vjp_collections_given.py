@@ -12,7 +12,9 @@ from tinytorch.core.tensor import full
 from tinytorch.given.tensor_shapes import diagonal_places
 from tinytorch.given.vjp_tensor import restore_axes, written
 
-NON_DIFFERENTIABLE.update(("argsort", "nonzero", "unique", "bincount", "histc", "searchsorted", "isin"))
+NON_DIFFERENTIABLE.update(
+    ("cumargmax", "cumargmin", "argsort", "nonzero", "unique", "bincount", "histc", "searchsorted", "isin")
+)
 
 
 def _call(name: str, *inputs: Any, **params: Any) -> Any:
