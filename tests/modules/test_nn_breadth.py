@@ -216,6 +216,7 @@ def test_of_a_window_with_nan_the_first_receives_the_gradient() -> None:
 
 MAKERS = [
     lambda **f: nn.Linear(2, 3, **f), lambda **f: nn.Bilinear(2, 2, 3, **f), lambda **f: nn.Embedding(4, 2, **f),
+    lambda **f: nn.EmbeddingBag(4, 2, **f),
     lambda **f: nn.PReLU(**f), lambda **f: nn.Conv1d(2, 2, 3, **f), lambda **f: nn.Conv2d(2, 2, 3, **f),
     lambda **f: nn.ConvTranspose1d(2, 2, 3, **f), lambda **f: nn.ConvTranspose2d(2, 2, 3, **f),
     lambda **f: nn.BatchNorm1d(2, **f), lambda **f: nn.BatchNorm2d(2, **f), lambda **f: nn.LayerNorm(2, **f),
@@ -245,6 +246,23 @@ def test_embedding_from_a_table() -> None:
     assert not layer.weight.requires_grad and np.shares_memory(layer.weight.numpy(), table.numpy())
     assert layer(tinytorch.tensor([4, 0])).equal(table[[4, 0]])
     assert nn.Embedding.from_pretrained(table, freeze=False).weight.requires_grad
+
+
+def test_embedding_bag_layer() -> None:
+    layer = nn.EmbeddingBag(5, 3, mode="sum", padding_idx=1)
+    assert layer.weight[1].tolist() == [0, 0, 0] and list(layer.state_dict()) == ["weight"]
+    assert repr(layer) == "EmbeddingBag(5, 3, padding_idx=1, mode='sum')"
+    weights = tinytorch.tensor([[1.0, 2.0], [0.5, 3.0]], requires_grad=True)
+    out = layer(tinytorch.tensor([[0, 2], [4, 1]]), per_sample_weights=weights)
+    rows = layer.weight.detach()
+    assert out.detach().allclose(tinytorch.stack([rows[0] + rows[2] * 2, rows[4] * 0.5]))
+    out.sum().backward()
+    assert layer.weight.grad.tolist() == [[1] * 3, [0] * 3, [2] * 3, [0] * 3, [0.5] * 3]
+    expected = [[rows[0].sum().item(), rows[2].sum().item()], [rows[4].sum().item(), 0.0]]
+    np.testing.assert_allclose(weights.grad.numpy(), expected, rtol=1e-6)
+    table = nn.EmbeddingBag.from_pretrained(rows)
+    assert table(tinytorch.tensor([0, 2, 4]), tinytorch.tensor([0, 2])).allclose(
+        tinytorch.stack([(rows[0] + rows[2]) / 2, rows[4]]))
 
 
 X = tinytorch.ones(2, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -38,7 +39,8 @@ def relu6(x: np.ndarray) -> np.ndarray:
 
 
 def in_place(name: str) -> Callable:
-    return partial(getattr(F, name), inplace=True)
+    """The function with a trailing underscore where there is one, else with `inplace=True`."""
+    return getattr(F, f"{name}_", partial(getattr(F, name), inplace=True))
 
 
 def row(name: str, reference: Callable, drawn: Any = LINES, forms: Any = None, **more: Any) -> Operation:
@@ -185,5 +187,38 @@ ROWS = [
         name="nn.functional.gumbel_softmax", call=drawn_gumbel, reference=gumbel, forms=(),
         cases=unary(real(), {"tau": st.sampled_from([1.0, 0.7]), "dim": -1}, min_dims=1, min_side=1),
         errors=[Refused(lambda: F.gumbel_softmax(ones(3), "1"), DTypeError, "gumbel_softmax's tau")],
+    ),
+]
+
+
+# ---- the functions that overwrite their input, here of a fresh copy --------------------------------------------------
+
+
+def overwriting(name: str) -> Callable:
+    def call(x: Any, **settings: Any) -> Any:
+        copy = x * 1.0
+        found = getattr(F, name)(copy, **settings)
+        assert found is copy, f"{name} must return its input"
+        return found
+
+    return call
+
+
+ROWS += [
+    Operation(
+        name="nn.functional.relu_", call=overwriting("relu_"), reference=lambda x: np.maximum(x, 0), cases=LINES,
+        primitives=("relu_",), forms=(), errors=[Refused(lambda: F.relu_(1.0), DTypeError, "relu_: expected a Tensor")],
+    ),
+    Operation(
+        name="nn.functional.leaky_relu_", call=overwriting("leaky_relu_"), forms=(), primitives=("leaky_relu_",),
+        reference=lambda x, negative_slope: np.where(x > 0, x, negative_slope * x),
+        cases=unary(distinct(), {"negative_slope": st.sampled_from([0.01, 0.3])}),
+        errors=[Refused(lambda: F.leaky_relu_(ones(1), "1"), DTypeError, "leaky_relu_'s negative_slope")],
+    ),
+    *(
+        replace(row, name=f"{row.name}_", call=overwriting(name), forms=(), in_place=None, errors=(), edges=(),
+                dtypes={}, primitives=tuple(f"{p}_" for p in row.primitives))
+        for row in ROWS
+        if (name := f"{row.name.rpartition('.')[2]}_") in ("elu_", "selu_", "celu_", "hardtanh_", "threshold_")
     ),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,22 @@ def bilinear(a: np.ndarray, b: np.ndarray, weight: np.ndarray, bias: np.ndarray 
     return out if bias is None else out + bias
 
 
+def bagged(weight, x, offsets, mode, padding_idx=None, include_last_offset=False):
+    """Bag by bag."""
+    if offsets is None:
+        bags = list(x)
+    else:
+        ends = list(offsets) if include_last_offset else [*offsets, len(x)]
+        bags = [x[a:b] for a, b in pairwise(ends)]
+    out = np.zeros((len(bags), weight.shape[1]))
+    for i, bag in enumerate(bags):
+        rows = weight[[token for token in bag if token != padding_idx]]
+        if len(rows):
+            out[i] = {"sum": np.sum, "mean": np.mean, "max": np.max}[mode](rows, axis=0)
+    return out
+
+
+TABLE = np.random.default_rng(6).permutation(12).reshape(4, 3) / 7.0
 PAIRS = fixed_shapes(((2, 3), (2, 3)), ((2, 1, 3), (4, 3)), ((0, 2), (0, 2)))
 
 # ---- dropout: the call starts the stream anew, and the reference reads the same numbers of it
@@ -149,6 +166,28 @@ ROWS = [
         errors=[
             Refused(lambda: F.bilinear(ones(2, 3), ones(2, 3), ones(1, 3, 2)), ShapeError, "…, 3.* and .*…, 2"),
             Refused(lambda: F.bilinear(ones(3), ones(3), ones(1, 3, 3), ones(3)), ShapeError, r"bias of shape \(1,\)"),
+        ],
+    ),
+    Operation(
+        name="nn.functional.embedding_bag", forms=(), dtypes=HALF, reference=bagged,
+        call=lambda weight, x, offsets, **settings: F.embedding_bag(x, weight, offsets, **settings),
+        cases=[
+            case(TABLE, np.array([[0, 1], [3, 3]]), None, mode=mode, padding_idx=padding)
+            for mode in ("sum", "mean", "max") for padding in (None, 3)
+        ] + [
+            case(TABLE, np.array([2, 0, 1, 3, 3]), np.array([0, 2, 2, 5]), mode=mode) for mode in ("sum", "mean", "max")
+        ] + [
+            case(TABLE, np.array([2, 0, 1, 3]), np.array([0, 3, 4]), mode="mean", include_last_offset=True),
+            case(TABLE, np.zeros(0, np.int64), np.array([0, 0]), mode="mean"),
+            case(TABLE, np.zeros(0, np.int64), np.array([0]), mode="max"),
+        ],
+        errors=[
+            Refused(lambda: F.embedding_bag(ones(2), ones(4, 2)), DTypeError, "expected integers, found float32"),
+            Refused(lambda: F.embedding_bag(tensor([1]), ones(4, 2)), ShapeError, "with offsets None"),
+            Refused(lambda: F.embedding_bag(tensor([1]), ones(4, 2), tensor([1])), ShapeError, "begin with 0"),
+            Refused(lambda: F.embedding_bag(tensor([[4]]), ones(4, 2)), IndexingError, "from 0 to 3, found 4"),
+            Refused(lambda: F.embedding_bag(tensor([[1]]), ones(4, 2), per_sample_weights=ones(1, 1)), TinyTorchError,
+                    "only with mode='sum'"),
         ],
     ),
     *DROPOUTS,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.core.engine import DEFAULT_GENERATOR, Primitive, ShapeError, TinyTorchError, bind, in_place
+from tinytorch.core.engine import DEFAULT_GENERATOR, Primitive, ShapeError, TinyTorchError, bind, in_place, primitive
 from tinytorch.core.tensor import from_array
 from tinytorch.given import tensor_ops as ops
 from tinytorch.given.arguments import expect_dim, expect_tensor
@@ -203,3 +203,43 @@ def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, dim: int =
     chosen = soft.detach().argmax(place, keepdim=True)
     one_hot = ops.PUT_ALONG(chosen.to(soft.dtype) * 0 + 1, chosen, dim=place, size=logits.shape[place])
     return one_hot - soft.detach() + soft
+
+
+# ---- in place ------------------------------------------------------------------------------------------------------
+
+
+def relu_(input: Any) -> Any:
+    """Overwrite the input with max(input, 0)."""
+    return primitive("relu_")(expect_tensor(input, "relu_"))
+
+
+def leaky_relu_(input: Any, negative_slope: float = 0.01) -> Any:
+    """Overwrite the input where it is negative with negative_slope·input."""
+    slope = number(negative_slope, "leaky_relu_'s negative_slope")
+    return primitive("leaky_relu_")(expect_tensor(input, "leaky_relu_"), negative_slope=slope)
+
+
+def elu_(input: Any, alpha: float = 1.0) -> Any:
+    """Overwrite the input with its elu."""
+    return elu(input, alpha, inplace=True)
+
+
+def selu_(input: Any) -> Any:
+    """Overwrite the input with its selu."""
+    return selu(input, inplace=True)
+
+
+def celu_(input: Any, alpha: float = 1.0) -> Any:
+    """Overwrite the input with its celu."""
+    return celu(input, alpha, inplace=True)
+
+
+def hardtanh_(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+    """Limit the input to [min_val, max_val]."""
+    return hardtanh(input, min_val, max_val, inplace=True)
+
+
+def threshold_(input: Any, threshold: float, value: float) -> Any:
+    """Overwrite the input with `value` where it is not above `threshold`."""
+    border, value = number(threshold, "threshold_'s threshold"), number(value, "threshold_'s value")
+    return overwritten(expect_tensor(input, "threshold_"), True, lambda x: ops.WHERE(x <= border, value, x))

@@ -26,6 +26,7 @@ from tinytorch.given.activation_layers import (
 )
 from tinytorch.given.activation_modules import ReLU, LeakyReLU, Sigmoid, Tanh, GELU, SiLU, Softmax, LogSoftmax
 from tinytorch.given.dropout_family import Dropout1d, Dropout2d, AlphaDropout, FeatureAlphaDropout
+from tinytorch.given.embedding_bag import EmbeddingBag
 from tinytorch.given.parameter import Parameter
 from tinytorch.given.similarity import CosineSimilarity, PairwiseDistance, Bilinear, Unflatten
 from tinytorch.core.networks import Sequential, ModuleList
@@ -118,6 +119,7 @@ __all__ = [
     "Dropout2d",
     "AlphaDropout",
     "FeatureAlphaDropout",
+    "EmbeddingBag",
     "Parameter",
     "CosineSimilarity",
     "PairwiseDistance",

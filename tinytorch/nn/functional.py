@@ -23,9 +23,17 @@ from tinytorch.given.activation_functions import (
     glu,
     softmin,
     gumbel_softmax,
+    relu_,
+    leaky_relu_,
+    elu_,
+    selu_,
+    celu_,
+    hardtanh_,
+    threshold_,
 )
 from tinytorch.core.layers import linear, dropout, embedding
 from tinytorch.given.dropout_family import dropout1d, dropout2d, alpha_dropout, feature_alpha_dropout
+from tinytorch.given.embedding_bag import embedding_bag
 from tinytorch.given.similarity import one_hot, normalize, cosine_similarity, pairwise_distance, bilinear
 from tinytorch.core.spatial import batch_norm
 from tinytorch.given.convolutions import conv1d, conv_transpose1d, conv_transpose2d
@@ -91,6 +99,13 @@ __all__ = [
     "glu",
     "softmin",
     "gumbel_softmax",
+    "relu_",
+    "leaky_relu_",
+    "elu_",
+    "selu_",
+    "celu_",
+    "hardtanh_",
+    "threshold_",
     "linear",
     "dropout",
     "embedding",
@@ -98,6 +113,7 @@ __all__ = [
     "dropout2d",
     "alpha_dropout",
     "feature_alpha_dropout",
+    "embedding_bag",
     "one_hot",
     "normalize",
     "cosine_similarity",

@@ -32,29 +32,23 @@ SHARPNESS = -0.75             # of the cubic curve; Keys, "Cubic convolution int
 
 def resample_kernel(xp, x, *, dim, size, kind, align_corners, scale):
     """Return x with `size` places along `dim`."""
-    shape = (-1,) + (1,) * (x.ndim - dim - 1)
-    out = None
-    for places, weights in taps(x.shape[dim], size, kind, align_corners, scale):
-        part = xp.take(x, xp.asarray(places), axis=dim)
-        if weights is not None:
-            part *= xp.asarray(weights, dtype=x.dtype).reshape(shape)
-        out = part if out is None else xp.add(out, part, out=out)
-    return out
+    return _gathered(xp, x, dim, taps(x.shape[dim], size, kind, align_corners, scale))
 
 
 def resample_grad_kernel(xp, g, *, dim, length, size, kind, align_corners, scale):
-    """Return the gradient of the input, `length` places along `dim`: each place the weighted sum of what it gave to.
+    """Return the gradient of the input, `length` places along `dim`: each place the weighted sum of what it gave to."""
+    return _gathered(xp, g, dim, reversed_taps(length, size, kind, align_corners, scale))
 
-    The places rise along the result, so those that are equal are neighbours, and are summed run by run.
-    """
-    shape = (-1,) + (1,) * (g.ndim - dim - 1)
-    received = xp.zeros((*g.shape[:dim], length, *g.shape[dim + 1 :]), g.dtype)
-    for places, weights in taps(length, size, kind, align_corners, scale):
-        sent = g if weights is None else g * xp.asarray(weights, dtype=g.dtype).reshape(shape)
-        starts = np.flatnonzero(np.diff(places, prepend=-1))
-        spot = (slice(None),) * dim + (places[starts],)
-        received[spot] += xp.add.reduceat(sent, starts, axis=dim)
-    return received
+
+def _gathered(xp: Any, x: Any, dim: int, pairs: tuple) -> Any:
+    """Return the sum over the pairs (places, weights) of weights · x[places], along one axis."""
+    out = None
+    for places, weights in pairs:
+        part = xp.take(x, xp.asarray(places), axis=dim)
+        if weights is not None:
+            part *= xp.asarray(weights, dtype=x.dtype).reshape((-1,) + (1,) * (x.ndim - dim - 1))
+        out = part if out is None else xp.add(out, part, out=out)
+    return out
 
 
 RESAMPLE = Primitive("resample", quiet(resample_kernel))
@@ -86,6 +80,23 @@ def taps(length: int, size: int, kind: str, align_corners: bool, scale: float) -
         after = _inside(before + 1, length)
         return (_inside(before, length), 1 - rest), (after, rest)
     return tuple((_inside(before + i, length), _cubic(np.abs(rest - i))) for i in (-1, 0, 1, 2))
+
+
+@lru_cache(maxsize=64)
+def reversed_taps(length: int, size: int, kind: str, align_corners: bool, scale: float) -> tuple:
+    """Return pairs (places, weights) that do the reverse: from the result's gradient to that of the input.
+
+    The places of `taps` rise, so what one place of the input gave to is a run in the result. Pair j holds the j-th of
+    every run, with weight 0 where the run is shorter.
+    """
+    pairs = []
+    for places, weights in taps(length, size, kind, align_corners, scale):
+        start, stop = (np.searchsorted(places, np.arange(length), side) for side in ("left", "right"))
+        weights = np.ones(size) if weights is None else weights
+        for j in range((stop - start).max()):
+            place = np.clip(start + j, 0, size - 1)
+            pairs.append((place, np.where(start + j < stop, weights[place], 0.0)))
+    return tuple(pairs)
 
 
 def _inside(places: np.ndarray, length: int) -> np.ndarray:
