@@ -1,45 +1,51 @@
-"""Every differentiable primitive: first and second derivatives against finite differences, and at awkward shapes.
+"""Gradient rules at awkward shapes and points, and the checks against finite differences that users call.
 
-The finite differences are taken in float64.
+Each rule by itself is proven by the operation table, tests/operations.
 """
 
 import numpy as np
 import pytest
 
 import tinytorch
-from tests.engine.gradient_cases import CASES, leaves
-from tests.operations.table import table
-from tinytorch import tensor
+from tinytorch import GradientError, tensor
 from tinytorch.autograd import gradcheck, gradgradcheck
-from tinytorch.core.engine import NON_DIFFERENTIABLE, PRIMITIVES, VJPS
+from tinytorch.core.engine import VJPS, Rule
 
-ROWS = [
-    pytest.param(name, function, inputs, id=f"{name}-{i}")
-    for name, rows in CASES.items()
-    for i, (function, inputs) in enumerate(rows)
-]
-
-
-@pytest.mark.parametrize(("name", "function", "inputs"), ROWS)
-def test_first_derivative(name, function, inputs):
-    assert gradcheck(function, leaves(inputs))
-
-
-@pytest.mark.parametrize(("name", "function", "inputs"), ROWS)
-def test_second_derivative(name, function, inputs):
-    assert gradgradcheck(function, leaves(inputs), atol=2e-5)
+RNG = np.random.default_rng(20)
+SMOOTH = {
+    "mul": lambda a, b: a * b, "matmul": lambda a, b: a @ b.mT, "exp": lambda a, b: (a * b).exp(),
+    "tanh": lambda a, b: a.tanh() * b, "softmax": lambda a, b: a.softmax(1) * b, "sum": lambda a, b: (a * b * b).sum(0),
+}  # fmt: skip
+WRONG = {
+    "mul": Rule(lambda g, s: g * s.b, lambda g, s: g * s.b, saves=("a", "b")),
+    "exp": Rule(lambda g, s: g * s.out * 1.01, saves=("out",)),
+    "tanh": Rule(lambda g, s: g * (1.0 + s.out * s.out), saves=("out",)),
+}
 
 
-def test_every_primitive_is_decided():
-    """A primitive is proven by a row of the operation table, or in the cases, or has no gradient by decision."""
-    course = {name for name, p in PRIMITIVES.items() if p.source.startswith(("tinytorch.", "in_place"))}
-    proven = {name for row in table() if row.gradient is True for name in row.primitives}
-    undecided = course - proven - set(CASES) - NON_DIFFERENTIABLE
-    assert undecided == set(), f"neither in a row of tests/operations nor NON_DIFFERENTIABLE: {sorted(undecided)}"
+def pair():
+    """Two float64 leaves."""
+    return [tensor(RNG.normal(size=(2, 3)), requires_grad=True) for _ in range(2)]
 
 
-def test_nothing_is_both():
-    assert set(VJPS) & NON_DIFFERENTIABLE == set()
+@pytest.mark.parametrize("name", SMOOTH)
+def test_gradcheck_accepts_right_rules(name):
+    assert gradcheck(SMOOTH[name], pair())
+    assert gradgradcheck(SMOOTH[name], pair(), atol=2e-5)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_gradcheck_refuses_a_wrong_rule(name, monkeypatch):
+    monkeypatch.setitem(VJPS, name, WRONG[name])
+    with pytest.raises(GradientError, match="finite differences"):
+        gradcheck(SMOOTH[name], pair())
+
+
+def test_gradgradcheck_refuses_a_rule_that_is_right_only_once(monkeypatch):
+    monkeypatch.setitem(VJPS, "exp", Rule(lambda g, s: g * s.out.detach(), saves=("out",)))
+    assert gradcheck(SMOOTH["exp"], pair())
+    with pytest.raises(GradientError, match="finite differences"):
+        gradgradcheck(SMOOTH["exp"], pair())
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0), (1,), ()])

@@ -67,7 +67,7 @@ def assert_equal(found: Any, expected: Any, dtype: str, loose: float, what: str,
         assert found == expected, f"{what}: expected {expected}, found {found!r}"
         return
     assert found.shape == expected.shape, f"{what}: expected shape {expected.shape}, found {found.shape}"
-    wanted = {"f": np.dtype(result or dtype), "b": np.dtype(bool)}.get(expected.dtype.kind, np.dtype(np.int64))
+    wanted = {"f": np.dtype(result or dtype), "b": np.dtype(bool)}.get(expected.dtype.kind, expected.dtype)
     assert found.dtype == wanted, f"{what}: expected dtype {wanted}, found {found.dtype}"
     if expected.dtype.kind != "f":
         same = np.array_equal(found.numpy(), expected)

@@ -287,6 +287,27 @@ CONVERTING = [
 ]  # fmt: skip
 
 
+CONVERTING += [
+    Operation(
+        name=f"Tensor.{name}", call=getattr(Tensor, name), reference=lambda a, kind=kind: np.asarray(a).astype(kind),
+        cases=[case([1, 0, 3]), case([True, False]), case(np.zeros((0, 2), np.int64))], primitives=("cast",),
+        gradient="of integers", forms=(), dtypes={"float64": kind, "float32": kind},
+    )
+    for name, kind in (
+        ("half", "float16"), ("byte", "uint8"), ("char", "int8"), ("short", "int16"), ("int", "int32"),
+    )
+]  # fmt: skip
+CONVERTING += [
+    Operation(
+        name="Tensor.type_as", call=Tensor.type_as, reference=lambda a, like: a.astype(like.dtype),
+        cases=[case([1.5, -2.0], [1]), case([1.5, -2.0], [True])], primitives=("cast",), gradient="integers have none",
+    ),
+    Operation(
+        name="Tensor.__reversed__", call=Tensor.__reversed__, reference=lambda a: a[::-1], cases=unary(min_dims=1),
+        primitives=(), dtypes=KEPT,
+    ),
+]
+
 
 OVERWRITING = [
     Operation(

@@ -43,7 +43,7 @@ def function(name, reference, fill, primitives=None, more=(), edges=(), dtypes=N
         forms=also(name, *more),
         primitives=(name,) if primitives is None else primitives,
         edges=edges,
-        in_place=f"{name}_" if hasattr(Tensor, f"{name}_") else None,
+        in_place=flags.pop("in_place", f"{name}_" if hasattr(Tensor, f"{name}_") else None),
         dtypes=FLOATING if dtypes is None else dtypes,
         **flags,
     )
@@ -323,7 +323,8 @@ ROUNDING = [
     ),
     function("ceil", np.ceil, distinct(), dtypes=SAME, edges=[Edge([[-0.5, INF, NAN]], [0.0, INF, NAN], [[0.0] * 3])]),
     function(
-        "trunc", np.trunc, distinct(), more=("fix",), dtypes=SAME, edges=[Edge([[-1.5, 1.5]], [-1.0, 1.0], [[0.0] * 2])]
+        "trunc", np.trunc, distinct(), more=("fix",), in_place=("trunc_", "fix_"), dtypes=SAME,
+        edges=[Edge([[-1.5, 1.5]], [-1.0, 1.0], [[0.0] * 2])]
     ),
     Operation(
         name="round",

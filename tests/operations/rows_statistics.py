@@ -223,6 +223,7 @@ ROWS = [
         Operation(
             name=name, call=getattr(tinytorch, name), dtypes=SAME, cases=unary(distinct(), along, min_dims=1),
             reference=lambda a, dim, f=extreme, g=find: (f.accumulate(a, axis=dim), g(a, dim)),
+            primitives=(f"cumarg{name[3:]}", "take_along", "put_along"),
             errors=[Refused(lambda f=name: getattr(ones(2), f)(1), IndexingError, f"{name}: expected dim from -1")],
             edges=[
                 Edge([[1.0, 1.0]], ([1.0, 1.0], [0, 1]), [[1.0, 1.0]], {"dim": 0}),

@@ -41,7 +41,7 @@ class Edge:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Operation:
     """One row. See README.md beside this file."""
 
@@ -53,7 +53,7 @@ class Operation:
     gradient: bool | str = True
     second: bool | str = True
     inputs: tuple[int, ...] | None = None
-    in_place: str | Callable | tuple[str, ...] | None = None
+    in_place: str | Callable | tuple | None = None
     dtypes: dict[str, str] = field(default_factory=dict)
     errors: Sequence[Refused] = ()
     edges: Sequence[Edge] = ()
@@ -71,15 +71,37 @@ class Operation:
         last = self.name.rpartition(".")[2]
         if last.startswith("__"):
             return (self.name,)
-        return tuple(face + last for face in FACES if find(face + last) is not None)
+        return tuple(face + last for face in FACES if callable(find(face + last)))
 
     @property
     def covers(self) -> set[str]:
-        """All public names that this row proves."""
+        """All public names that this row proves: its own, its spellings, in-place forms, and methods behind functions.
+
+        `tinytorch.NAME` is often a form of `Tensor.NAME` (its docstring says so), and a lambda may call the method.
+        """
+        last = self.name.rpartition(".")[2]
         forms = self.in_place if isinstance(self.in_place, tuple) else (self.in_place,)
-        return {self.name, *self.spellings, *(f"Tensor.{form}" for form in forms if isinstance(form, str))}
+        found = {self.name, *self.spellings, *(f"Tensor.{form}" for form in forms if isinstance(form, str))}
+        if is_form_of_a_method(last) or (find(f"Tensor.{last}") and last in attributes(self.call)):
+            found.add(f"Tensor.{last}")
+        if any(f"{last}_" in attributes(form) for form in forms):
+            found.add(f"Tensor.{last}_")
+        if f"Tensor.{last}_" in found and is_form_of_a_method(f"{last}_"):
+            found.add(f"{last}_")
+        return found
 
 
+def is_form_of_a_method(name: str) -> bool:
+    """Return whether `tinytorch.NAME` is made from `Tensor.NAME`, as its docstring says."""
+    return (getattr(find(name), "__doc__", None) or "").startswith("Same as `Tensor.")
+
+
+def attributes(function: Any) -> tuple[str, ...]:
+    """Return the names that a function written in a row looks up."""
+    return function.__code__.co_names if hasattr(function, "__code__") else ()
+
+
+@functools.cache
 def find(path: str) -> Any:
     """Return what the public `path` below tinytorch names; None if there is nothing."""
     value: Any = tinytorch
