@@ -401,3 +401,20 @@ def test_reductions_and_draws_keep_their_dtype() -> None:
     assert found == tinytorch.float32, f"Tensor.mean: the mean of float32 is float32, got {found}"
     found = tinytorch.randn(3, dtype=tinytorch.float64).dtype
     assert found == tinytorch.float64, f"randn: asked for float64, got {found}"
+
+
+@pytest.mark.parametrize("value", [["a", "b"], ("a", "b"), np.array(["a", "b"])], ids=lambda v: type(v).__name__)
+def test_assignment_refuses_what_is_not_numbers(value) -> None:
+    refusal(
+        f"Tensor.__setitem__ of a {type(value).__name__} of texts",
+        DTypeError,
+        lambda: Tensor([1.0, 2.0]).__setitem__(slice(None), value),
+    )
+
+
+def test_one_element_is_a_view_and_a_list_of_lists_is_no_index() -> None:
+    x = Tensor([1.0, 2.0, 3.0])
+    x[1].fill_(7.0)
+    assert x.tolist() == [1, 7, 3], f"Tensor.__getitem__: x[1] shares the memory of x, got {x.tolist()}"
+    square = tinytorch.zeros(2, 2)
+    refusal("Tensor.__setitem__ with a list of lists", IndexingError, lambda: square.__setitem__([[0, 1], [0, 1]], 1.0))

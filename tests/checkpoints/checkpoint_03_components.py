@@ -17,6 +17,7 @@ import pytest
 
 import tinytorch
 from tinytorch import Tensor, nn
+from tinytorch.core.layers import embedding_kernel
 from tinytorch.nn import functional as F
 
 FROZEN = dict(np.load(Path(__file__).parent.parent / "data" / "layers.npz"))
@@ -349,3 +350,8 @@ def test_an_embedding_refuses_what_is_no_row(indices: list, kind: str, words: st
         assert "embedding" in str(error) and words in str(error), f"embedding_kernel: expected {words!r} in: {error}"
     else:
         raise AssertionError(f"embedding_kernel: 4 rows, indices {indices}: expected {kind}, got {found.tolist()}")
+
+
+def test_the_table_itself_refuses_indices_that_are_no_integers() -> None:
+    with pytest.raises(tinytorch.DTypeError, match=r"embedding: expected integer indices, found float32"):
+        embedding_kernel(np, np.ones((3, 2)), np.float32([0.0, 1.0]))

@@ -258,7 +258,11 @@ def test_depth_multiplies_pieces() -> None:
 
 
 def test_what_is_no_module_is_refused_by_name() -> None:
-    for wrong in (lambda: nn.Sequential(nn.ReLU), lambda: nn.Sequential().append(nn.ReLU)):
+    for wrong in (
+        lambda: nn.Sequential(nn.ReLU),
+        lambda: nn.Sequential().append(nn.ReLU),
+        lambda: nn.Sequential(OrderedDict(bend=nn.ReLU)),
+    ):
         with pytest.raises(tinytorch.DTypeError, match=r"Sequential: expected a Module.*Call the class"):
             wrong()
 

@@ -264,6 +264,9 @@ def test_numbers_drawn_with_replacement_and_beyond_the_size() -> None:
     assert set(drawn) == {0, 1, 2} and {type(i) for i in drawn} == {int}, (
         f"RandomSampler.__iter__: Python integers 0, 1 and 2, got {drawn}"
     )
+    assert any(len(set(drawn[i : i + 3])) < 3 for i in range(0, 48, 3)), (
+        f"RandomSampler.__iter__: with replacement each number is drawn by itself, these are permutations: {drawn}"
+    )
     drawn = list(RandomSampler(range(2), num_samples=9))
     assert [sorted(drawn[i : i + 2]) for i in range(0, 8, 2)] == [[0, 1]] * 4 and len(drawn) == 9, (
         f"RandomSampler.__iter__: nine numbers, permutation after permutation, got {drawn}"

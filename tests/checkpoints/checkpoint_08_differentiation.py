@@ -265,3 +265,9 @@ def test_what_nobody_asks_for_is_not_computed(monkeypatch):
     y = (x * x + bind(costly, a, b) * 2.0).sum()
     (found,) = grad(y, [x])
     assert found.tolist() == [2, 4], f"propagate: the gradient of the wanted branch is 2x, got {found.tolist()}"
+
+
+def test_an_operation_without_a_rule_says_so():
+    lost = Primitive("lost_of_the_test", lambda xp, a: a * 2)
+    with pytest.raises(GradientError, match="lost_of_the_test"):
+        bind(lost, leaf([1.0]))

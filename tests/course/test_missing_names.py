@@ -100,7 +100,19 @@ def test_a_student_is_told_which_module_brings_a_name(tmp_path: Path) -> None:
     brings = {".nn.Conv2d": "06_spatial", ".optim": "10_optimizers", ".nn.functional.conv2d": "06_spatial",
               ".no_grad": "09_autograd", ".models": "05_networks"}  # fmt: skip
     expected = [said.format(path, module, module) for path, module in brings.items()]
-    assert done.stdout.splitlines() == [*expected, "tinytorch.jit: PyTorch 2.13.0 has it, TinyTorch has not"]
+    *lines, last = done.stdout.splitlines()
+    assert lines == expected and last.startswith("tinytorch.jit: PyTorch 2.13.0 has it, TinyTorch has not")
+
+
+def test_a_damaged_manifest_leaves_hasattr_in_order(tmp_path: Path) -> None:
+    shutil.copytree(Path(tinytorch.__file__).parent, tmp_path / "tinytorch")
+    manifest = tmp_path / "tinytorch" / "manifest.json"
+    manifest.unlink()
+    for text in ("", "[]"):
+        manifest.write_text(text, encoding="utf-8")
+        program = "import tinytorch; print(hasattr(tinytorch, 'jit'), hasattr(tinytorch.ones(1), 'stft'))"
+        done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["False", "False"] and "manifest.json" in done.stderr
 
 
 def test_importing_reads_no_list_and_loads_no_messages() -> None:

@@ -17,7 +17,8 @@ from torch.overrides import get_overridable_functions
 
 TARGET = Path(__file__).parents[2] / "tito" / "export" / "pytorch_names.json"
 FACES = ("", "nn", "nn.functional", "nn.init", "nn.utils", "optim", "optim.lr_scheduler", "autograd", "utils",
-         "utils.data", "utils.checkpoint", "nn.utils.rnn", "autograd.functional", "linalg")  # fmt: skip
+         "utils.data", "utils.checkpoint", "nn.utils.rnn", "autograd.functional", "linalg",
+         "optim.swa_utils", "autograd.function")  # fmt: skip
 MODULES = ("cuda", "compile", "jit", "fft", "linalg", "special", "distributions", "distributed", "sparse", "onnx",
            "hub", "amp", "backends", "export", "fx", "func", "profiler", "random", "futures", "masked", "mps", "nested",
            "overrides", "package", "quantization", "signal", "testing", "xpu", "multiprocessing")  # fmt: skip

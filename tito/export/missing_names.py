@@ -48,7 +48,10 @@ def nearest(name: str, offered: Iterable[str]) -> str:
 
 def arrives_with(face: str, name: str) -> str:
     """The module beside this package that declares `name` for `face` and is not exported yet; "" if there is none."""
-    exported = json.loads((PACKAGE / "manifest.json").read_bytes())["modules"]
+    try:
+        exported = json.loads((PACKAGE / "manifest.json").read_bytes())["modules"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # importing the package has told that its manifest is damaged
     prefix = "" if face == TOP else rf"{re.escape(face)}\."
     of_a_face = rf"^#\| face {re.escape(face)}:.*\b{name}\b(?! as )"
     is_a_face = rf"^#\| face {prefix}{name}[.:]"
