@@ -10,6 +10,7 @@ from tests.operations.cases import binary, booleans, case, distinct, nonzero, po
 from tests.operations.table import Edge, Operation, Refused
 from tests.operations.values import FLOATING, INF, NAN, SAME
 from tinytorch import DTypeError, ShapeError, TinyTorchError, tensor
+from tinytorch.core.engine import primitive
 
 
 def does_not_broadcast(call):
@@ -265,4 +266,12 @@ LOGIC = [
     )
 ]  # fmt: skip
 
-ROWS = [*ARITHMETIC, *FUNCTIONS, *SELECTING, *COMPARISONS, *TESTS, *LOGIC]
+AGAINST_A_NUMBER = [
+    Operation(
+        name=name, call=lambda x, f=name: primitive(f)(x, 0.03), reference=lambda a, f=reference: f(a, 0.03), forms=(),
+        cases=unary(distinct()), primitives=(name,), edges=[Edge([[0.03, NAN]], [0.03, NAN], [[0.5, 1.0]])],
+    )
+    for name, reference in (("maximum", np.maximum), ("minimum", np.minimum))
+]
+
+ROWS = [*ARITHMETIC, *FUNCTIONS, *SELECTING, *COMPARISONS, *TESTS, *LOGIC, *AGAINST_A_NUMBER]
