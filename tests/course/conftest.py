@@ -1,18 +1,17 @@
-"""One examiner for all tests here. Its cases start with the session and run beside all other tests; these come last."""
+"""The cases of the tests here start with the session and run beside all other tests; these come last."""
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.course.background import Background
 from tests.course.cases import Mutant, Stub, the_course
-from tests.course.examiner import Examiner, Verdict
+from tests.course.examiner import Examiner
 
-Verdicts = dict[tuple[str, str], Future[Verdict]]
-EXAMINER = pytest.StashKey[Examiner]()
-VERDICTS = pytest.StashKey[Verdicts]()
+BACKGROUND = pytest.StashKey[Background]()
 
 
 @pytest.hookimpl(trylast=True)
@@ -22,38 +21,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start every selected case: (route, case) -> the verdict to come."""
-    if session.config.option.collectonly:
-        return
-    started: Verdicts = {}
+    """Start every selected case that has a route."""
+    cases = {}
     for item in session.items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         case, route = parameters.get("case"), parameters.get("route")
         if isinstance(case, Stub | Mutant) and isinstance(route, str):
-            examiner = session.stash.get(EXAMINER, None) or _open(session)
-            started[route, str(case)] = examiner.submit(route, case.module, case.source)
-    session.stash[VERDICTS] = started
-
-
-def _open(session: pytest.Session) -> Examiner:
-    session.stash[EXAMINER] = examiner = Examiner(*the_course())
-    return examiner
+            cases[route, str(case)] = (case.module, case.source)
+    if cases and not session.config.option.collectonly:
+        session.stash[BACKGROUND] = Background(cases)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """End what still runs."""
-    examiner = session.stash.get(EXAMINER, None)
-    if examiner is not None:
-        examiner.__exit__()
+    if BACKGROUND in session.stash:
+        session.stash[BACKGROUND].close()
 
 
 @pytest.fixture(scope="session")
-def examiner(request: pytest.FixtureRequest) -> Examiner:
-    """An examiner of this repository's course."""
-    return request.session.stash.get(EXAMINER, None) or _open(request.session)
+def background(request: pytest.FixtureRequest) -> Background:
+    """The verdicts on all selected cases, by (route, name of the case)."""
+    return request.session.stash[BACKGROUND]
 
 
 @pytest.fixture(scope="session")
-def verdicts(request: pytest.FixtureRequest) -> Verdicts:
-    """(route, case) -> the verdict to come, for every selected test that has both parameters."""
-    return request.session.stash[VERDICTS]
+def examiner() -> Iterator[Examiner]:
+    """An examiner of this repository's course, for whatever is not a case."""
+    with Examiner(*the_course()) as opened:
+        yield opened

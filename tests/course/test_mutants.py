@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import Future
-
 import pytest
 
+from tests.course.background import Background
 from tests.course.cases import Mutant, mutants, the_course
-from tests.course.examiner import Verdict
 
 PROJECT, COURSE = the_course()
 MUTANTS = {module.name: mutants(PROJECT, module) for module in COURSE.modules}
@@ -17,10 +14,8 @@ AT_LEAST = 3
 
 @pytest.mark.parametrize("route", ["checkpoint"])
 @pytest.mark.parametrize("case", [mutant for each in MUTANTS.values() for mutant in each], ids=str)
-def test_mutant_fails_its_checkpoint(
-    case: Mutant, route: str, verdicts: Mapping[tuple[str, str], Future[Verdict]]
-) -> None:
-    verdict = verdicts[route, str(case)].result()
+def test_mutant_fails_its_checkpoint(case: Mutant, route: str, background: Background) -> None:
+    verdict = background.verdict((route, str(case)))
     assert verdict.failures, f"{case} passes its checkpoint ({verdict})"
     assert case.message in str(verdict), f"{case}: expected {case.message!r} in the failures, found:\n{verdict}"
 

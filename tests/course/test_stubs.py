@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import Future
-
 import pytest
 
+from tests.course.background import Background
 from tests.course.cases import Stub, solved_source, stubs, the_course
 from tests.course.examiner import Examiner, Verdict
 
@@ -28,16 +26,14 @@ def assert_noticed(stub: Stub, verdict: Verdict) -> None:
 
 @pytest.mark.parametrize("case", EVERY_STUB, ids=str)
 @pytest.mark.parametrize("route", ["module_tests", "checkpoint"])
-def test_stub_is_noticed(route: str, case: Stub, verdicts: Mapping[tuple[str, str], Future[Verdict]]) -> None:
-    assert_noticed(case, verdicts[route, str(case)].result())
+def test_stub_is_noticed(route: str, case: Stub, background: Background) -> None:
+    assert_noticed(case, background.verdict((route, str(case))))
 
 
 @pytest.mark.parametrize("case", ONE_STUB_A_MODULE, ids=str)
 @pytest.mark.parametrize("route", ["command", "file", "notebook"])
-def test_stub_is_noticed_beside_the_solved_package(
-    route: str, case: Stub, verdicts: Mapping[tuple[str, str], Future[Verdict]]
-) -> None:
-    assert_noticed(case, verdicts[route, str(case)].result())
+def test_stub_is_noticed_beside_the_solved_package(route: str, case: Stub, background: Background) -> None:
+    assert_noticed(case, background.verdict((route, str(case))))
 
 
 @pytest.mark.parametrize("name", STUBS)

@@ -7,7 +7,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from tests.tito.command import SECONDS, TITO, fail, records, succeed, tito
 from tests.tito.toy import Toy, write_toy
 from tito import cli
 
-HELP_SECONDS = 0.3
 REPORTS = [
     ("system", "doctor"),
     ("system", "info"),
@@ -37,16 +35,8 @@ REPORTS = [
 ]
 
 
-def test_help_starts_quickly(tmp_path: Path) -> None:
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        succeed(tmp_path, "--help")
-        seconds.append(time.perf_counter() - started)
-    assert min(seconds) < HELP_SECONDS, f"tito --help took {min(seconds):.2f} s at best"
-
-
 def test_help_imports_nothing_heavy() -> None:
+    """So `tito --help` starts in a few hundredths of a second more than Python itself."""
     code = "import sys, tito.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"numpy", "rich", "jupytext", "pytest", "numba", "matplotlib", "tinytorch"} & set(done.stdout.split())
