@@ -154,7 +154,7 @@ def test_a_parameter_without_gradient_is_left_alone_and_counts_its_own_age() -> 
     step_with(optimizer, [old, late], [[1.0], [3.0]])
     found = late.item()
     assert abs(found - 0.85) < 1e-9, f"Optimizer.gather: each parameter counts its own steps: 0.85, got {found}"
-    late.grad = Tensor(np.ones((2, 1)))
+    late.data = Tensor(np.ones((2, 1)))
     with pytest.raises(tinytorch.ShapeError, match=r"\(1,\).*\(2, 1\)|\(2, 1\).*\(1,\)"):
         optimizer.step()
 

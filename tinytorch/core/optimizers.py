@@ -23,7 +23,8 @@ from tinytorch.given.more_optimizers import (
     RMSpropSteps,
 )
 from tinytorch.given.parameter_groups import OptimizerError, ParameterGroups
-from tinytorch.given.schedulers import LRScheduler, OneCycleLR, at_least_one
+from tinytorch.given.schedulers import LRScheduler, OneCycleLR, at_least_one, number_in
+from tinytorch.given.settings import number
 from tinytorch.given.tensor_ops import quiet
 
 NON_DIFFERENTIABLE.update({"sgd_step", "rmsprop_step", "adam_step", "total_norm"})
@@ -270,7 +271,7 @@ class StepLR(LRScheduler):
     """Multiply the learning rate by `gamma` every `step_size` epochs."""
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
-        self.step_size, self.gamma = at_least_one(step_size, "StepLR: step_size"), gamma
+        self.step_size, self.gamma = at_least_one(step_size, "StepLR: step_size"), number_in(gamma, "StepLR: gamma")
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
@@ -320,10 +321,11 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
         5. a factor below 1: `bind(SCALE_, grads, factor=factor)`.
     EXAMPLE: gradients [3.0] and [4.0], max_norm 1 -> [0.6] and [0.8], returns tensor(5.)
     """
+    max_norm, norm_type = (number(value, "clip_grad_norm_: max_norm and norm_type") for value in (max_norm, norm_type))
     grads = gradients(parameters, "clip_grad_norm_")
     if not grads:
         return Tensor(0.0)
-    total = bind(TOTAL_NORM, grads, norm_type=float(norm_type))
+    total = bind(TOTAL_NORM, grads, norm_type=norm_type)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise OptimizerError(f"clip_grad_norm_: expected a finite norm, found {total.item()}; look for inf or NaN in the loss.")
     factor = max_norm / (total.item() + 1e-6)

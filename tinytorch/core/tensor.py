@@ -144,10 +144,11 @@ class Tensor(TensorMethods):
         """Overwrite the selected elements.
 
         TASK: SETITEM_ through the door; inputs are self and the value.
-        APPROACH: a list, tuple or NumPy array as value becomes a tensor first: `Tensor(value)`.
+        APPROACH: a list, tuple or NumPy array as value becomes a tensor first: `Tensor(value)`. So does None, which `Tensor` refuses;
+            NumPy would write NaN.
         EXAMPLE: x[0] = 5.0
         """
-        if isinstance(value, list | tuple | np.ndarray):
+        if isinstance(value, list | tuple | np.ndarray | None):
             value = Tensor(value)
         bind(SETITEM_, self, value, index=ops.to_index(index, self.shape))
 

@@ -75,6 +75,8 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool = False, **kw
     """
     if use_reentrant:
         raise GradientError("checkpoint: expected use_reentrant=False, the only way that is supported; found True.")
+    if not callable(function):
+        raise GradientError(f"checkpoint: expected a function, found {type(function).__name__}.")
     if not SERVICES["is_grad_enabled"]():
         return function(*args, **kwargs)
     frame = Frame(lambda *a: function(*a, **kwargs), args)

@@ -95,7 +95,8 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with uniform numbers in [a, b)."""
     expect_tensor(tensor, "init")
-    a, b = number(a, "uniform_'s a"), number(b, "uniform_'s b")
+    a = number(a, "uniform_'s a")
+    b = number(b, "uniform_'s b", low=a)
     return overwrite(tensor, source(generator).uniform(tensor.shape, tensor.dtype) * (b - a) + a)
 
 

@@ -2,7 +2,9 @@
 # To change it, edit that source and run `tito module complete tensor`.
 """What users write as arguments of tensor operations, checked and brought into one form: axes, shapes, indices."""
 
+import math
 import operator
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -11,6 +13,8 @@ import numpy as np
 
 from tinytorch.given.errors import DTypeError, IndexingError, ShapeError
 from tinytorch.given.promotion import check_dtype
+
+LARGEST = sys.maxsize // 8      # so many numbers of 8 bytes have addresses
 
 
 def whole(value: Any, expected: str) -> int:
@@ -57,6 +61,8 @@ def new_shape(shape: tuple) -> tuple[int, ...]:
     found = sizes(shape)
     if any(size < 0 for size in found):
         raise ShapeError(f"Expected sizes of 0 or more for a new tensor, found shape {found}.")
+    if math.prod(found) > LARGEST:
+        raise ShapeError(f"Expected a new tensor of at most {LARGEST} elements, found shape {found}.")
     return found
 
 

@@ -43,6 +43,24 @@ class TensorProperties(TensorBase):
         return self
 
     @property
+    def grad(self) -> Any:
+        """The gradient of a leaf after backward(): a tensor of the same shape and dtype, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, TensorBase):
+                raise DTypeError(f"grad: expected a Tensor or None, found {type(value).__name__}.")
+            if value.shape != self.shape:
+                raise ShapeError(f"grad: expected the tensor's shape {self.shape}, found {value.shape}.")
+            if value.dtype != self.dtype:
+                raise DTypeError(
+                    f"grad: expected the tensor's dtype {self.dtype}, found {value.dtype}. Convert it: g.to(x.dtype)."
+                )
+        self._grad = value
+
+    @property
     def grad_fn(self) -> Any:
         """The recorded operation that made this tensor; None for a leaf."""
         return settle(self)._node

@@ -126,6 +126,13 @@ class Generator:
 DEFAULT_GENERATOR = Generator(int.from_bytes(os.urandom(6), "little"))
 
 
+def drawing_from(generator: Any) -> Generator:
+    """Return the generator to draw from: the default one if None."""
+    if generator is not None and not isinstance(generator, Generator):
+        raise DTypeError(f"generator: expected a Generator or None, found {type(generator).__name__}.")
+    return DEFAULT_GENERATOR if generator is None else generator
+
+
 def manual_seed(seed: int) -> Generator:
     """Seed the generator that is used where none is given; return it."""
     return DEFAULT_GENERATOR.manual_seed(seed)

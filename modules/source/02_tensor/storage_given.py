@@ -16,6 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from tinytorch.given.absent_names import AbsentNames
+from tinytorch.given.errors import DTypeError
 from tinytorch.given.pending import ONCE, Pending, settle
 
 _new = object.__new__    # `wrap` runs for every operation: one look-up less
@@ -42,7 +43,7 @@ class TensorBase(AbsentNames):
     _accumulated_hooks: Any = None
     _pending: Pending | None = None
     _result: type               # the class of what operations on it return
-    grad: Any = None            # Tensor with the gradient of a leaf, after backward()
+    _grad: Any = None           # Tensor with the gradient of a leaf, after backward()
 
     def __init_subclass__(cls, **kwargs: Any):
         """A class called Tensor returns itself from operations, any other subclass (Parameter) its parent's kind."""
@@ -79,4 +80,6 @@ def wrap(cls: type, array: Any, storage: Storage | None = None) -> Any:
 
 def as_array(value: Any) -> Any:
     """Return `value` as an array; NumPy's scalars (a full reduction returns one) become 0-d arrays."""
+    if value is None:
+        raise DTypeError("A kernel returned None instead of an array: is its `return` missing?")
     return value if hasattr(value, "__cuda_array_interface__") else np.asarray(value)

@@ -11,7 +11,7 @@ from tinytorch.given import tensor_arguments as arguments
 from tinytorch.given import tensor_ops as ops
 from tinytorch.given.errors import DTypeError, ShapeError
 from tinytorch.given.promotion import DEFAULT_DTYPE, check_dtype
-from tinytorch.given.random import DEFAULT_GENERATOR, Generator
+from tinytorch.given.random import Generator, drawing_from
 from tinytorch.given.storage import TensorBase, wrap
 from tinytorch.given.tables import SERVICES
 
@@ -127,7 +127,7 @@ def rand(
     *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Any:
     """Return uniform random numbers in [0, 1)."""
-    drawn = (generator or DEFAULT_GENERATOR).uniform(arguments.new_shape(size), _or_default(dtype))
+    drawn = drawing_from(generator).uniform(arguments.new_shape(size), _or_default(dtype))
     return _made(drawn, device, requires_grad)
 
 
@@ -138,13 +138,13 @@ def randint(
     """Return random whole numbers in [low, high), in int64; `randint(high, size)` counts from 0."""
     if size is None:
         low, high, size = 0, low, high
-    drawn = (generator or DEFAULT_GENERATOR).integers(low, high, arguments.new_shape((size,)))
+    drawn = drawing_from(generator).integers(low, high, arguments.new_shape((size,)))
     return _made(drawn if dtype is None else drawn.astype(check_dtype(dtype)), device, requires_grad)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Any:
     """Return the numbers 0 … n-1 in a random order, in int64."""
-    drawn = (generator or DEFAULT_GENERATOR).permutation(arguments.count_of(n, "randperm"))
+    drawn = drawing_from(generator).permutation(arguments.count_of(n, "randperm"))
     return _made(drawn if dtype is None else drawn.astype(check_dtype(dtype)), device, False)
 
 

@@ -10,16 +10,12 @@ from tinytorch.given import tensor_arguments as arguments
 from tinytorch.given import tensor_ops as ops
 from tinytorch.given.errors import DTypeError, ShapeError, TinyTorchError
 from tinytorch.given.promotion import DEFAULT_DTYPE, check_dtype
-from tinytorch.given.random import DEFAULT_GENERATOR, Generator
+from tinytorch.given.random import Generator, drawing_from
 from tinytorch.given.storage import TensorBase, wrap
 from tinytorch.given.tables import SERVICES
 from tinytorch.given.tensor_properties import TensorProperties
 
 #| face tinytorch: rand_like, randn_like, randint_like, normal, bernoulli, multinomial
-
-
-def _source(generator: Generator | None) -> Generator:
-    return DEFAULT_GENERATOR if generator is None else generator
 
 
 def _new(array: np.ndarray, requires_grad: bool = False) -> Any:
@@ -39,7 +35,7 @@ def rand_like(
     """Return uniform numbers in [0, 1) of the shape and dtype of `input`."""
     arguments.check_device(device)
     dtype = _expect("rand_like", input).dtype if dtype is None else check_dtype(dtype)
-    return _new(_source(generator).uniform(input.shape, dtype), requires_grad)
+    return _new(drawing_from(generator).uniform(input.shape, dtype), requires_grad)
 
 
 def randn_like(
@@ -49,7 +45,7 @@ def randn_like(
     """Return standard normal numbers of the shape and dtype of `input`."""
     arguments.check_device(device)
     dtype = _expect("randn_like", input).dtype if dtype is None else check_dtype(dtype)
-    return _new(_source(generator).normal(input.shape, dtype), requires_grad)
+    return _new(drawing_from(generator).normal(input.shape, dtype), requires_grad)
 
 
 def randint_like(
@@ -60,7 +56,7 @@ def randint_like(
     arguments.check_device(device)
     low, high = (0, low) if high is None else (low, high)
     dtype = _expect("randint_like", input).dtype if dtype is None else check_dtype(dtype)
-    return _new(_source(generator).integers(low, high, input.shape).astype(dtype))
+    return _new(drawing_from(generator).integers(low, high, input.shape).astype(dtype))
 
 
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Any:
@@ -69,6 +65,8 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
     Nothing is recorded for autograd: write mean + std * randn(…) for a gradient.
     """
     arrays = [value._array if isinstance(value, TensorBase) else value for value in (mean, std)]
+    if not all(isinstance(a, np.ndarray | int | float) for a in arrays):
+        raise DTypeError(f"normal: expected tensors or numbers as mean and std, found {mean!r} and {std!r}.")
     floats = [a.dtype for a in arrays if isinstance(a, np.ndarray)]
     if not floats and size is None:
         raise ShapeError("normal: expected mean or std as a tensor, or a size, found two numbers. Add size=(…).")
@@ -76,7 +74,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
         raise DTypeError("normal: expected a mean and a std in floats, std being 0 or more.")
     shape = arguments.together("normal", *map(np.shape, arrays)) if size is None else arguments.new_shape((size,))
     dtype = floats[0] if floats else DEFAULT_DTYPE
-    return _new(np.asarray(arrays[0] + arrays[1] * _source(generator).normal(shape, dtype), dtype))
+    return _new(np.asarray(arrays[0] + arrays[1] * drawing_from(generator).normal(shape, dtype), dtype))
 
 
 def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None = None) -> Any:
@@ -90,7 +88,7 @@ def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None
 def _trials(p: Any, shape: tuple, generator: Generator | None) -> np.ndarray:
     if not np.all((np.asarray(p) >= 0) & (np.asarray(p) <= 1)):
         raise TinyTorchError("bernoulli: expected probabilities from 0 to 1, found others.")
-    return _source(generator).uniform(shape, np.float64) < p
+    return drawing_from(generator).uniform(shape, np.float64) < p
 
 
 def multinomial(
@@ -112,7 +110,7 @@ def multinomial(
             f"{np.count_nonzero(weights, axis=1).min()}. Set replacement=True to draw some more than once."
         )
     draw = _with_replacement if replacement else _without_replacement
-    found = draw(weights, count, _source(generator))
+    found = draw(weights, count, drawing_from(generator))
     return _new(found if input.ndim == 2 else found[0])
 
 
@@ -155,19 +153,19 @@ class TensorRandom(TensorProperties):
         self._floating("normal_")
         if std < 0:
             raise TinyTorchError(f"normal_: expected a std of 0 or more, found {std}.")
-        return self._overwritten(mean + std * _source(generator).normal(self.shape, self.dtype))
+        return self._overwritten(mean + std * drawing_from(generator).normal(self.shape, self.dtype))
 
     def log_normal_(self, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Any:
         """Overwrite self with numbers whose logarithm is normal."""
         self._floating("log_normal_")
-        return self._overwritten(np.exp(mean + std * _source(generator).normal(self.shape, np.float64)))
+        return self._overwritten(np.exp(mean + std * drawing_from(generator).normal(self.shape, np.float64)))
 
     def uniform_(self, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Any:
         """Overwrite self with uniform numbers in [from, to)."""
         self._floating("uniform_")
         if from_ > to:
             raise TinyTorchError(f"uniform_: expected from <= to, found {from_} and {to}.")
-        drawn = from_ + (to - from_) * _source(generator).uniform(self.shape, np.float64)
+        drawn = from_ + (to - from_) * drawing_from(generator).uniform(self.shape, np.float64)
         below = np.nextafter(np.asarray(to, self.dtype), np.asarray(from_, self.dtype))
         return self._overwritten(np.minimum(drawn.astype(self.dtype), below))
 
@@ -176,7 +174,7 @@ class TensorRandom(TensorProperties):
         self._floating("exponential_")
         if lambd <= 0:
             raise TinyTorchError(f"exponential_: expected a rate above 0, found {lambd}.")
-        return self._overwritten(-np.log1p(-_source(generator).uniform(self.shape, np.float64)) / lambd)
+        return self._overwritten(-np.log1p(-drawing_from(generator).uniform(self.shape, np.float64)) / lambd)
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None) -> Any:
         """Overwrite self with 1 with probability `p` (a number, or a tensor of them), else 0."""
@@ -189,7 +187,7 @@ class TensorRandom(TensorProperties):
             from_, to = 0, from_
         if to is None:
             to = _largest(self.dtype)
-        return self._overwritten(_source(generator).integers(from_, to, self.shape))
+        return self._overwritten(drawing_from(generator).integers(from_, to, self.shape))
 
     def _overwritten(self, array: Any) -> Any:
         return ops.COPY_(self, wrap(self._result, np.asarray(array)))

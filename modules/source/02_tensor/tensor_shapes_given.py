@@ -11,7 +11,7 @@ from tinytorch.given import tensor_ops as ops
 from tinytorch.given.errors import DTypeError, ShapeError
 from tinytorch.given.storage import TensorBase
 from tinytorch.given.tables import Primitive
-from tinytorch.given.tensor_arguments import count_of
+from tinytorch.given.tensor_arguments import count_of, whole
 from tinytorch.given.tensor_properties import TensorProperties
 
 
@@ -133,13 +133,13 @@ class TensorShapes(TensorProperties):
         """Return the elements moved along each of `dims` by `shifts`, what falls off coming in at the other end."""
         if dims is None:
             return self.reshape(-1).roll(shifts, 0).reshape(self.shape)
-        shifts, dims = ([v] if isinstance(v, int) else list(v) for v in (shifts, dims))
+        shifts, dims = (list(v) if isinstance(v, list | tuple) else [v] for v in (shifts, dims))
         if len(shifts) != len(dims):
             raise ShapeError(f"roll: expected a shift for each axis, found shifts={shifts} and dims={dims}.")
         result = self
         for shift, dim in zip(shifts, dims, strict=True):
             place = ops.axis(dim, self.ndim, "roll")
-            cut = -shift % max(self.shape[place], 1) if self.ndim else 0
+            cut = -whole(shift, "roll: expected shifts as ints") % max(self.shape[place], 1) if self.ndim else 0
             if cut:
                 ends = (result.narrow(place, cut, self.shape[place] - cut), result.narrow(place, 0, cut))
                 result = ops.CAT(*ends, dim=place)
@@ -205,10 +205,12 @@ class TensorShapes(TensorProperties):
 
     def tril(self, diagonal: int = 0) -> Any:
         """Return the matrices of the last two axes with zeros above a diagonal."""
+        diagonal = whole(diagonal, "tril: expected diagonal as an int")
         return self._triangle("tril", lambda rows, columns: columns - rows <= diagonal)
 
     def triu(self, diagonal: int = 0) -> Any:
         """Return the matrices of the last two axes with zeros below a diagonal."""
+        diagonal = whole(diagonal, "triu: expected diagonal as an int")
         return self._triangle("triu", lambda rows, columns: columns - rows >= diagonal)
 
     def _triangle(self, what: str, inside: Any) -> Any:

@@ -74,6 +74,7 @@ import numpy as np
 from tinytorch.core.engine import Primitive, TinyTorchError, bind, in_place
 from tinytorch.given import tensor_ops as ops
 from tinytorch.given.arguments import expect_dim, expect_tensor
+from tinytorch.given.settings import number
 from tinytorch.given.special_functions import erf
 
 # %% [markdown]
@@ -199,7 +200,7 @@ LEAKY_RELU_ = in_place(LEAKY_RELU)
 def leaky_relu(input, negative_slope=0.01, inplace=False):
     """Return input where positive, else negative_slope · input. `inplace` overwrites the input."""
     primitive = LEAKY_RELU_ if inplace else LEAKY_RELU
-    return bind(primitive, expect_tensor(input, "leaky_relu"), negative_slope=float(negative_slope))
+    return bind(primitive, expect_tensor(input, "leaky_relu"), negative_slope=number(negative_slope, "leaky_relu's negative_slope"))
 
 # %% [markdown]
 """

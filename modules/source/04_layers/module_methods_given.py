@@ -90,6 +90,9 @@ class ModuleRegistry(ModuleHooks):
             raise TinyTorchError(f"Expected a name without dots for {what}, found {name!r}: dots separate modules.")
         if name in self.__dict__ or hasattr(type(self), name):
             raise TinyTorchError(f"{type(self).__name__} has an attribute {name!r} already; rename {what}.")
+        for kind, table in (("parameter", self._parameters), ("buffer", self._buffers), ("module", self._modules)):
+            if name in table and not what.endswith(kind):
+                raise TinyTorchError(f"{type(self).__name__} has a {kind} {name!r} already; rename {what}.")
 
     def register_parameter(self, name: str, param: Any) -> None:
         """Enter a Parameter by name; None reserves the name."""

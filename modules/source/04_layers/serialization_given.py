@@ -11,12 +11,13 @@ import json
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from tinytorch.core.engine import DTypeError, TinyTorchError
 from tinytorch.core.tensor import Tensor, from_array
+from tinytorch.given import tensor_arguments as arguments
 
 #| face tinytorch: save, load
 
@@ -24,41 +25,63 @@ STRUCTURE = "structure"
 DEEPEST = 100
 
 
-def save(obj: Any, f: str | os.PathLike) -> None:
+def save(obj: Any, f: str | os.PathLike | IO[bytes]) -> None:
     """Write a state_dict, or any nest of dicts, lists, tuples, tensors, arrays, numbers, strings, bools and None.
 
     obj: what to save; anything else in it is refused before a byte is written. f: the path; a file there is replaced.
+    Or a file open for writing bytes, such as io.BytesIO().
     """
     arrays: dict[str, np.ndarray] = {}
-    structure = _describe(obj, (), arrays)
+    metadata = {STRUCTURE: json.dumps(_describe(obj, (), arrays))}
+    if callable(getattr(f, "write", None)):
+        return _write_into(f, arrays, metadata)
+    _check_path(f, "save")
     path = Path(os.path.realpath(f))
     if not path.parent.is_dir():
         raise FileNotFoundError(f"save: expected an existing folder for {path.name}, found no {path.parent}.")
     if path.is_dir():
         raise IsADirectoryError(f"save: expected the path of a file, found the folder {path}.")
-    _write(path, arrays, {STRUCTURE: json.dumps(structure)})
+    _write(path, arrays, metadata)
 
 
-def load(f: str | os.PathLike) -> Any:
-    """Return what `save` wrote to the path `f`; of a safetensors file from elsewhere a dict of its tensors."""
+def load(f: str | os.PathLike | IO[bytes], map_location: Any = None, *, weights_only: bool = True) -> Any:
+    """Return what `save` wrote to the path or open file `f`; of another safetensors file a dict of its tensors.
+
+    map_location: "cpu" or None. weights_only: as in PyTorch, and without effect: nothing is ever unpickled.
+    """
+    arguments.check_device(map_location)
+    if callable(getattr(f, "read", None)):
+        return _load_bytes(f.read(), "an open file")
+    _check_path(f, "load")
     path = Path(f)
     if not path.is_file():
         raise FileNotFoundError(f"load: expected a file at {path}, found {'a folder' if path.is_dir() else 'none'}.")
-    from safetensors import SafetensorError, safe_open
+    return _load_bytes(path.read_bytes(), str(path))
 
+
+def _load_bytes(content: Any, place: str) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as arrays_of
+
+    if not isinstance(content, bytes):
+        raise DTypeError(f"load: expected a file opened for bytes, found {type(content).__name__}. Open it with 'rb'.")
     try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+        arrays = {name: np.array(array) for name, array in arrays_of(content).items()}
+        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
         if STRUCTURE not in metadata:
             return {name: from_array(array) for name, array in arrays.items()}
         return _rebuild(json.loads(metadata[STRUCTURE]), arrays)
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TinyTorchError(
-            f"load: expected a whole file written by tinytorch.save, found {path.stat().st_size} bytes that are "
-            f"damaged or of another format in {path} ({reason}). Save it again, or use an earlier copy."
+            f"load: expected a whole file written by tinytorch.save, found {len(content)} bytes that are "
+            f"damaged or of another format in {place} ({reason}). Save it again, or use an earlier copy."
         ) from error
+
+
+def _check_path(f: Any, what: str) -> None:
+    if not isinstance(f, str | os.PathLike):
+        raise DTypeError(f"{what}: expected a path or a file open for bytes, found {type(f).__name__}.")
 
 
 # ---- from objects to a description and back
@@ -126,6 +149,15 @@ def _rebuild(value: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 
 # ---- writing
+
+
+def _write_into(file: Any, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    from safetensors.numpy import save as bytes_of
+
+    try:
+        file.write(bytes_of(arrays, metadata))
+    except TypeError as error:
+        raise DTypeError("save: expected a file opened for bytes, found one for text. Open it with 'wb'.") from error
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:

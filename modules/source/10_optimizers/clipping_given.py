@@ -9,6 +9,7 @@ from typing import Any
 from tinytorch.core.engine import NON_DIFFERENTIABLE, DTypeError, Primitive, TinyTorchError, primitive
 from tinytorch.core.tensor import Tensor
 from tinytorch.given.parameter_groups import collect
+from tinytorch.given.settings import number
 from tinytorch.given.tensor_ops import quiet
 
 #| face nn.utils: clip_grad_value_, get_total_norm, clip_grads_with_norm_
@@ -41,9 +42,9 @@ def gradients(parameters: Any, what: str) -> list[Tensor]:
 
 def clip_grad_value_(parameters: Any, clip_value: float) -> None:
     """Limit every element of every gradient to [-clip_value, clip_value], in place."""
-    grads = gradients(parameters, "clip_grad_value_")
+    grads, limit = gradients(parameters, "clip_grad_value_"), number(clip_value, "clip_grad_value_'s clip_value")
     if grads:
-        CLAMP_ALL_(grads, limit=float(clip_value))
+        CLAMP_ALL_(grads, limit=limit)
 
 
 def get_total_norm(
@@ -58,7 +59,8 @@ def get_total_norm(
         raise DTypeError(f"get_total_norm: expected tensors, found {[type(t).__name__ for t in found][:5]}.")
     if not found:
         return Tensor(0.0)
-    total = primitive("total_norm")([t.detach() for t in found], norm_type=float(norm_type))
+    norm_type = number(norm_type, "get_total_norm's norm_type")
+    total = primitive("total_norm")([t.detach() for t in found], norm_type=norm_type)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise TinyTorchError(f"get_total_norm: expected a finite norm, found {total.item()}.")
     return total
@@ -67,6 +69,6 @@ def get_total_norm(
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
     """Scale the gradients of `parameters` in place, whose norm is `total_norm`, to at most `max_norm`."""
     grads = gradients(parameters, "clip_grads_with_norm_")
-    factor = float(max_norm) / (float(total_norm) + 1e-6)
+    factor = number(max_norm, "clip_grads_with_norm_'s max_norm") / (float(total_norm) + 1e-6)
     if grads and factor < 1:
         SCALE_(grads, factor=factor)

@@ -428,13 +428,14 @@ def test_optimizer_base():
     assert not frozen_state, f"Optimizer.gather: a parameter without gradient has no state, got {frozen_state}"
     again = optimizer.gather(optimizer.param_groups[0], ("memory",))
     assert again[3][0] is slots[0] and list(again[2]) == [2, 2], "Optimizer.gather: state is made once, steps are counted"
-    b.grad = Tensor(np.ones(3))
+    b.data = Tensor(np.ones(3))
     try:
         optimizer.gather(optimizer.param_groups[0], ())
     except ShapeError as error:
         assert "(1,)" in str(error) and "(3,)" in str(error), f"Optimizer.gather: name both shapes, got {error}"
     else:
-        raise AssertionError("Optimizer.gather: a gradient (3,) for a parameter (1,) would broadcast; raise ShapeError")
+        raise AssertionError("Optimizer.gather: a gradient (1,) for a parameter (3,) would broadcast; raise ShapeError")
+    b.data = Tensor(np.ones(1))
     optimizer.zero_grad(set_to_none=False)
     assert w.grad.tolist() == [0, 0, 0] and frozen.grad is None, "Optimizer.zero_grad(False): gradients become zeros"
     optimizer.zero_grad()
@@ -615,14 +616,14 @@ values are the same, and after a resume there is nothing to get out of step.
 # %% nbgrader={"grade": false, "grade_id": "optimizers-schedules", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
 #| face optim.lr_scheduler: StepLR, CosineAnnealingLR
-from tinytorch.given.schedulers import LRScheduler, OneCycleLR, at_least_one
+from tinytorch.given.schedulers import LRScheduler, OneCycleLR, at_least_one, number_in
 
 
 class StepLR(LRScheduler):
     """Multiply the learning rate by `gamma` every `step_size` epochs."""
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
-        self.step_size, self.gamma = at_least_one(step_size, "StepLR: step_size"), gamma
+        self.step_size, self.gamma = at_least_one(step_size, "StepLR: step_size"), number_in(gamma, "StepLR: gamma")
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
@@ -699,6 +700,7 @@ element by element; it is given.
 #| export
 #| face nn.utils: clip_grad_norm_
 from tinytorch.given.clipping import SCALE_, clip_grad_value_, gradients
+from tinytorch.given.settings import number
 
 
 def total_norm_kernel(xp, tensors, *, norm_type):
@@ -726,11 +728,12 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
         5. a factor below 1: `bind(SCALE_, grads, factor=factor)`.
     EXAMPLE: gradients [3.0] and [4.0], max_norm 1 -> [0.6] and [0.8], returns tensor(5.)
     """
+    max_norm, norm_type = (number(value, "clip_grad_norm_: max_norm and norm_type") for value in (max_norm, norm_type))
     ### BEGIN SOLUTION
     grads = gradients(parameters, "clip_grad_norm_")
     if not grads:
         return Tensor(0.0)
-    total = bind(TOTAL_NORM, grads, norm_type=float(norm_type))
+    total = bind(TOTAL_NORM, grads, norm_type=norm_type)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise OptimizerError(f"clip_grad_norm_: expected a finite norm, found {total.item()}; look for inf or NaN in the loss.")
     factor = max_norm / (total.item() + 1e-6)

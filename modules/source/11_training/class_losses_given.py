@@ -102,6 +102,8 @@ def binary_cross_entropy(
             "binary_cross_entropy: expected probabilities from 0 to 1, found "
             f"{float(input.detach().numpy()[outside.numpy()][0]):.4g}. Use binary_cross_entropy_with_logits for logits."
         )
+    if bool(((target < 0) | (target > 1)).any()):
+        raise LossError("binary_cross_entropy: expected targets from 0 to 1, found others.")
     values = bind(BINARY_CROSS_ENTROPY, input, target)
     return reduce(values if weight is None else values * weight, reduction)
 
