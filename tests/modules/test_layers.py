@@ -57,7 +57,7 @@ def test_embedding_equals_its_decomposition() -> None:
 
 @pytest.mark.parametrize("padding_idx", [None, 2])
 @pytest.mark.parametrize("shape", [(), (0,), (5,), (4, 6)])
-def test_embedding_grad_adds_up_and_equals_its_decomposition(shape: tuple, padding_idx: int | None) -> None:
+def test_embedding_grad_adds_up(shape: tuple, padding_idx: int | None) -> None:
     rng = np.random.default_rng(1)
     g, indices = rng.normal(size=(*shape, 3)), rng.integers(0, 4, shape)
     expected = np.zeros((4, 3))
@@ -65,9 +65,8 @@ def test_embedding_grad_adds_up_and_equals_its_decomposition(shape: tuple, paddi
         if indices[place] != padding_idx:
             expected[indices[place]] += g[place]
     settings = {"num_embeddings": 4, "padding_idx": padding_idx}
-    primitive = PRIMITIVES["embedding_grad"]
-    assert np.allclose(values(bind(primitive, Tensor(g), Tensor(indices), **settings)), expected, atol=1e-14)
-    assert np.allclose(values(primitive.decompose(Tensor(g), Tensor(indices), **settings)), expected, atol=1e-14)
+    found = bind(PRIMITIVES["embedding_grad"], Tensor(g), Tensor(indices), **settings)
+    assert np.allclose(values(found), expected, atol=1e-14)
 
 
 # ---- Module

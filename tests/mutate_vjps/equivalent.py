@@ -15,3 +15,47 @@ EQUIVALENT: dict[str, str] = {
     "b=b.unsqueeze(-1) if b.ndim == 1 else b)\n"
     "    +    as_matrix = SimpleNamespace(a=a.unsqueeze(0), b=b.unsqueeze(-1) if b.ndim == 1 else b)": ONE_AXIS_MORE,
 }
+
+CANVAS = "the larger of size + padding and what the windows reach: both swaps give at least that, and it is cropped"
+SPEED = "the general way gives the same where the places of the windows are disjoint; it is only slower"
+MATRICES = "a product of stacked matrices gives the same as that of one long one; it is only slower"
+NOTHING = "where nothing counts every numerator is 0"
+
+
+def swapped(function: str, what: str, before: str, *after: str) -> list[str]:
+    """Return the names of the mutants of one line."""
+    return [f"{function}: {what}: -{before}\n    +{line}" for line in after]
+
+
+POOLED = "reach(outputs, kernel_size, stride, dilation)"
+EQUIVALENT |= {
+    name: CANVAS
+    for function, line, covered in (
+        ("conv2d_input_grad_kernel", "    canvas = padded_size({})", "reach(outputs, kernel, stride, dilation)"),
+        ("max_pool2d_grad_kernel", "    canvas = padded_size({})", POOLED),
+        ("unfold_grad_kernel", "    canvas = padded_size({})", POOLED),
+        ("avg_pool2d_grad_kernel", "    received = xp.zeros((n, *padded_size({}), c), g.dtype)",
+         "reach(outputs, kernel_size, stride)"),
+    )
+    for name in swapped(function, "arguments swapped", line.format(f"size, padding, {covered}"),
+                        line.format(f"padding, size, {covered}"), line.format(f"size, {covered}, padding"))
+}
+OVERLAP = "    disjoint = all((s > d * {} for s, d, k in zip(stride, dilation, kernel_size, strict=True)))"
+SENT = "            sent = pixels[block, ..., group * matrix.shape[1]:(group + 1) * matrix.shape[1]]"
+SCALE = '    scale = {} if reduction == \'none\' else {} if reduction == \'mean\' else g'
+EQUIVALENT |= {
+    name: reason
+    for names, reason in (
+        (swapped("max_pool2d_grad_kernel", "term dropped", OVERLAP.format("(k - 1)"), OVERLAP.format("k")), SPEED),
+        (swapped("max_pool2d_grad_kernel", "plus for minus, or the reverse", OVERLAP.format("(k - 1)"),
+                 OVERLAP.format("(k + 1)")), SPEED),
+        (swapped("conv2d_input_grad_kernel", "reshape left out", SENT + ".reshape(-1, matrix.shape[1])", SENT),
+         MATRICES),
+        (swapped("cross_entropy_grad_kernel", "constant changed", SCALE.format("g[:, None]", "mean_of(g, total or 1)"),
+                 SCALE.format("g[:, None]", "mean_of(g, total or 2)")), NOTHING),
+        (swapped("cross_entropy_grad_in_tensors", "constant changed",
+                 SCALE.format("g.unsqueeze(1)", "g / float(total or 1)"),
+                 SCALE.format("g.unsqueeze(1)", "g / float(total or 2)")), NOTHING),
+    )
+    for name in names
+}

@@ -11,6 +11,7 @@ FLIPPED = {ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.Lt, ast.LtE: ast.Gt, ast
 BORDER = {ast.Gt: ast.GtE, ast.Lt: ast.LtE, ast.GtE: ast.Gt, ast.LtE: ast.Lt}
 BYPASSED = {"sum", "exp", "log", "sign", "sin", "cos", "flip", "cumsum", "expand", "reshape", "unsqueeze", "squeeze",
             "permute", "to", "mean", "sqrt", "transpose", "astype", "clone", "copy"}
+COMMUTATIVE = {"add": 0, "multiply": 0, "minimum": 0, "maximum": 0, "swapaxes": 1}      # the first that may be swapped
 
 
 @dataclass
@@ -34,7 +35,11 @@ class Change:
 
 
 def places(function: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, Any]]:
-    """Yield (parent, field, index, node) of everything inside a function but annotations, defaults and docstrings."""
+    """Yield (parent, field, index, node) of everything inside a function but annotations, defaults and docstrings.
+
+    Left alone as well is what cannot change a result: see `without_effect`.
+    """
+    idle = {id(node) for node in ast.walk(function) if isinstance(node, ast.Call) for node in without_effect(node)}
     for parent in ast.walk(function):
         for field, value in ast.iter_fields(parent):
             if field in ("annotation", "returns", "args", "type_params", "decorator_list") and not isinstance(
@@ -42,9 +47,31 @@ def places(function: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, Any]]:
             ):
                 continue
             if isinstance(value, list):
-                yield from ((parent, field, i, v) for i, v in enumerate(value) if isinstance(v, ast.AST))
-            elif isinstance(value, ast.AST):
+                yield from ((parent, field, i, v) for i, v in enumerate(value)
+                            if isinstance(v, ast.AST) and id(v) not in idle)
+            elif isinstance(value, ast.AST) and id(value) not in idle:
                 yield parent, field, None, value
+
+
+def without_effect(node: ast.Call) -> Iterator[ast.AST]:
+    """Yield the parts of a call that change no result.
+
+    How much work a block has; `strict` of a zip whose parts are equally long; which negative number stands for the
+    rest in a reshape.
+    """
+    if isinstance(node.func, ast.Name) and node.func.id == "image_blocks":
+        for work in node.args[1:]:
+            yield from ast.walk(work)
+    if isinstance(node.func, ast.Name) and node.func.id == "zip":
+        yield from node.keywords
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "reshape":
+        waiting = [*node.args]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, ast.UnaryOp):
+                yield from ast.walk(part)
+            elif not isinstance(part, ast.Subscript | ast.Call):
+                waiting += ast.iter_child_nodes(part)
 
 
 def changes(function: ast.Lambda | ast.FunctionDef, saves: tuple[str, ...], gradient: str | None) -> Iterator[Change]:
@@ -123,9 +150,10 @@ def binary(node: ast.BinOp) -> Iterator[tuple[str, Any]]:
 def called(node: ast.Call) -> Iterator[tuple[str, Any]]:
     """Yield a call with arguments swapped, a setting left out, or a method left out."""
     names = [a.value if isinstance(a, ast.Starred) else a for a in node.args]
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else None
     for i in range(len(names) - 1):
         plain = not any(isinstance(a, ast.Starred | ast.Constant) for a in node.args[i : i + 2])
-        if plain and ast.dump(names[i]) != ast.dump(names[i + 1]):
+        if plain and COMMUTATIVE.get(name) != i and ast.dump(names[i]) != ast.dump(names[i + 1]):
             args = [*node.args[:i], node.args[i + 1], node.args[i], *node.args[i + 2 :]]
             yield "arguments swapped", ast.Call(node.func, args, node.keywords)
     for i, setting in enumerate(node.keywords):

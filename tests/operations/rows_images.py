@@ -268,7 +268,7 @@ ROWS = [
     ),
     Operation(
         name="nn.functional.rms_norm", reference=rms_norm, dtypes=HALF | {"int64": "float32"}, forms=(),
-        primitives=("rms_norm",),
+        primitives=("rms_norm", "rms_norm_grad"),
         call=lambda x, weight, normalized_shape, eps: F.rms_norm(x, normalized_shape, weight, eps),
         cases=[
             made((2, 3), (3,), normalized_shape=(3,), eps=0.1),

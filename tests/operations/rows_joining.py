@@ -135,8 +135,8 @@ ROWS = [
             real(),
             lambda s: {"dimension": an_axis(s), "size": 2, "step": st.integers(1, 2)},
             min_dims=1,
-            min_side=2,
-            max_side=4,
+            min_side=4,
+            max_side=5,
         ),
         errors=[
             Refused(lambda: ones(3).unfold(0, 4, 1), ShapeError, "unfold: expected a size from 0 to 3"),

@@ -1,5 +1,7 @@
 """Rows of the functions behind the layers of module 04."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -9,6 +11,7 @@ from tests.operations.table import Edge, Operation, Refused
 from tests.operations.values import NAN, ONLY_FLOATS
 from tinytorch import DTypeError, IndexingError, ShapeError, TinyTorchError, tensor
 from tinytorch.core.engine import primitive, random_uniform
+from tinytorch.given.embedding_gradient import embedding_grad_kernel
 from tinytorch.nn import functional as F
 
 
@@ -44,8 +47,15 @@ def embedding_grad(g, indices, num_embeddings, padding_idx=None):
     return out
 
 
+def on_another_library(g, indices, **settings):
+    """The kernel as any array library but NumPy runs it, with no more than that."""
+    library = SimpleNamespace(zeros=np.zeros, add=np.add)
+    return tensor(embedding_grad_kernel(library, g.detach().numpy(), indices.numpy(), **settings))
+
+
+ROWS_OF_A_TABLE = [case(np.arange(12.0).reshape(2, 2, 3), np.array([[2, 0], [1, 1]]), num_embeddings=4, **more)
+                   for more in ({}, {"padding_idx": 1})]
 LOOK_UPS = fixed_shapes([(2, 2), (4, 3)], [(3,), (4, 2)], [(), (4, 2)], [(0,), (4, 2)])
-PADDING = st.sampled_from([{}, {"padding_idx": 1}])
 
 ROWS = [
     Operation(
@@ -80,11 +90,15 @@ ROWS = [
             Refused(lambda: F.embedding(tensor([0.5]), tinytorch.ones(4, 2)), DTypeError, "integer indices"),
             Refused(lambda: F.embedding(tensor([0]), tinytorch.ones(4)), ShapeError, "a table of shape"),
         ],
+        edges=[Edge([[1, 0, 1, 2], [[1.0], [2.0], [3.0]]], [[2.0], [1.0], [2.0], [3.0]], [[[1.0], [0.0], [1.0]]],
+                    {"padding_idx": 1})],
     ),
     Operation(
         name="primitive.embedding_grad", call=primitive("embedding_grad"), reference=embedding_grad, forms=(),
-        cases=[case(np.arange(8.0).reshape(2, 2, 2), np.array([[2, 0], [1, 1]]), num_embeddings=4, **more)
-               for more in ({}, {"padding_idx": 1})],
-        primitives=("embedding_grad", "embedding"),
+        cases=ROWS_OF_A_TABLE, primitives=("embedding_grad", "embedding"),
+    ),
+    Operation(
+        name="primitive.embedding_grad", call=on_another_library, reference=embedding_grad, forms=(),
+        cases=ROWS_OF_A_TABLE, primitives=("embedding_grad",), gradient="the kernel alone, without its primitive",
     ),
 ]  # fmt: skip

@@ -272,6 +272,7 @@ ROWS = [
         name="nn.functional.binary_cross_entropy", call=weighted("binary_cross_entropy"), reference=elementwise(bce),
         forms=(), primitives=("binary_cross_entropy",), cases=pairs(interval(0.0, 1.0), interval(0.0, 1.0)),
         edges=[Edge([[0.0, 1.0, 0.0, 1.0], [0.0, 1.0, 1.0, 0.0]], 50.0, None),
+               Edge([[1.0], [0.0]], 100.0, [[1e12], [-100]], {"reduction": "sum"}),
                Edge([[0.5, 0.0], [1.0, 1.0]], 100.0 + math.log(2), [[-2, -1e12], [0, 100]], {"reduction": "sum"})],
         errors=[Refused(lambda: F.binary_cross_entropy(ones(2) * 1.5, ones(2)), ValueError, "from 0 to 1, found 1.5")],
     ),

@@ -192,7 +192,8 @@ POOLING = [
             Refused(lambda: F.max_pool2d(ONES, 2, padding=2), TinyTorchError, "padding"),
         ],
         edges=[Edge([[[[1.0, 2.0, 2.0, NAN]]]], [[[2.0, NAN]]], [[[[0.0, 1.0, 0.0, 1.0]]]], {"kernel_size": (1, 2)}),
-               Edge([[[[-INF, -INF]]]], [[[-INF]]], [[[[1.0, 0.0]]]], {"kernel_size": (1, 2)})],
+               Edge([[[[-INF, -INF]]]], [[[-INF]]], [[[[1.0, 0.0]]]], {"kernel_size": (1, 2)}),
+               Edge([[[[INF, 1.0]]]], [[[INF, 1.0]]], [[[[1.0, 1.0]]]], {"kernel_size": (1, 2), "padding": (0, 1)})],
     ),
     Operation(
         name="nn.functional.avg_pool2d", call=F.avg_pool2d, reference=pooled(mean_of), dtypes=ONLY_FLOATS,
@@ -200,6 +201,12 @@ POOLING = [
                                                      "divisor_override": st.sampled_from([None, 3])}),
         primitives=("avg_pool2d", "avg_pool2d_grad"),
         errors=[Refused(lambda: F.avg_pool2d(ONES, 6), ShapeError, "avg_pool2d")],
+    ),
+    Operation(
+        name="nn.functional.avg_pool2d", call=F.avg_pool2d, reference=pooled(mean_of), forms=(),
+        primitives=("avg_pool2d", "avg_pool2d_grad"), cases=[       # the last windows lie partly behind the image
+            case(np.arange(40.0).reshape(1, 2, 5, 4) ** 2, kernel_size=(2, 3), stride=(2, 2), padding=padding,
+                 ceil_mode=True, count_include_pad=counted) for padding in (0, 1) for counted in (False, True)],
     ),
     Operation(
         name="nn.functional.adaptive_avg_pool2d", call=F.adaptive_avg_pool2d, reference=adaptive, dtypes=ONLY_FLOATS,
@@ -266,13 +273,17 @@ def normal(*shape):
 
 
 PLAIN = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+ONE = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+FAR = ONE | {"stride": (3, 1), "padding": (1, 0)}           # windows that reach farther than a row behind the image
 STRIDED = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2), "groups": 2}
 POOLS = [
     {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False},
     {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 1), "ceil_mode": True},
+    {"kernel_size": (2, 2), "stride": (3, 3), "padding": (1, 1), "ceil_mode": False},
+    {"kernel_size": (3, 3), "stride": (2, 2), "padding": (0, 1), "ceil_mode": False},
 ]
 WINDOWS = {"kernel_size": (2, 2), "stride": (1, 2), "padding": (1, 0), "dilation": (1, 1)}
-PIXELS = distinct()(RNG, (2, 2, 5, 4))
+PIXELS = distinct()(RNG, (2, 2, 6, 4))
 
 
 def at_maxima(name):
@@ -303,28 +314,36 @@ def layer_norm_grad(g, x, weight):
 
 AVERAGE = {"count_include_pad": False, "divisor_override": None}
 NEAR = {"dilation": (1, 1)}
-DILATED = [POOLS[0] | {"dilation": (1, 1)}, POOLS[1] | {"dilation": (1, 2)}]
+DILATED = [POOLS[0] | NEAR, POOLS[1] | {"dilation": (1, 2)}, POOLS[2] | NEAR, POOLS[3] | NEAR,
+           POOLS[0] | {"stride": (1, 1), "dilation": (2, 2)}]
 KERNELS = [
     Operation(name=f"primitive.{name}", call=call, reference=DERIVED, primitives=also, cases=found, forms=())
     for name, call, also, found in (
         ("conv2d_input_grad", primitive("conv2d_input_grad"), CONV, [
             case(normal(2, 3, 4, 3), normal(3, 2, 3, 3), size=(4, 3), **PLAIN),
-            case(normal(1, 4, 3, 3), normal(4, 1, 2, 2), size=(5, 5), **STRIDED)]),
+            case(normal(1, 4, 3, 3), normal(4, 1, 2, 2), size=(5, 5), **STRIDED),
+            case(normal(1, 1, 3, 1), normal(1, 1, 2, 1), size=(6, 1), **FAR),
+            case(normal(5, 1, 1, 1), normal(1, 1, 1, 1), size=(1, 1), **ONE)]),
         ("conv2d_weight_grad", primitive("conv2d_weight_grad"), CONV, [
             case(normal(2, 3, 4, 3), normal(2, 2, 4, 3), size=(3, 3), **PLAIN),
-            case(normal(1, 4, 3, 3), normal(1, 2, 5, 5), size=(2, 2), **STRIDED)]),
+            case(normal(1, 4, 3, 3), normal(1, 2, 5, 5), size=(2, 2), **STRIDED),
+            case(normal(1, 1, 3, 1), normal(1, 1, 6, 1), size=(2, 1), **FAR),
+            case(normal(1, 1, 3, 3), normal(1, 1, 5, 4), size=(2, 2), **ONE | {"dilation": (2, 1)}),
+            case(normal(5, 1, 1, 1), normal(5, 1, 1, 1), size=(1, 1), **ONE)]),
         ("max_pool2d_grad", at_maxima("max_pool2d_grad"), ("max_pool2d_grad", "max_pool2d_pick"), [
             case(normal(*pooled_shape(pool)), **pool) for pool in DILATED]),
         ("max_pool2d_pick", at_maxima("max_pool2d_pick"), ("max_pool2d_pick", "max_pool2d_grad"), [
-            case(normal(2, 2, 5, 4), **pool) for pool in DILATED]),
+            case(normal(*PIXELS.shape), **pool) for pool in DILATED]),
         ("avg_pool2d_grad", primitive("avg_pool2d_grad"), ("avg_pool2d_grad", "avg_pool2d"), [
-            case(normal(*pooled_shape(pool | NEAR)), size=(5, 4), **pool, **AVERAGE) for pool in POOLS]),
+            case(normal(*pooled_shape(pool | NEAR)), size=(6, 4), **pool, **AVERAGE) for pool in POOLS]),
         ("unfold_grad", primitive("unfold_grad"), ("unfold_grad", "unfold"), [
-            case(normal(2, 8, 8), size=(3, 4), **WINDOWS)]),
+            case(normal(2, 8, 8), size=(3, 4), **WINDOWS),
+            case(normal(1, 4, 6), size=(6, 3), **WINDOWS | {"stride": (3, 1)})]),
         ("batch_norm_grad", batch_norm_grad, ("batch_norm_grad",), [
-            case(normal(2, 2, 5, 4), PIXELS, positive()(RNG, (2,)), training=training) for training in (True, False)]),
+            case(normal(*PIXELS.shape), PIXELS, positive()(RNG, (2,)), training=train) for train in (True, False)]),
         ("layer_norm_grad", layer_norm_grad, ("layer_norm_grad",), [
-            case(normal(3, 4), normal(3, 4), positive()(RNG, (4,)))]),
+            case(normal(3, 4), normal(3, 4), positive()(RNG, (4,))),
+            case(normal(4), normal(4), positive()(RNG, (4,)))]),
     )
 ]  # fmt: skip
 

@@ -114,7 +114,12 @@ def gradient_kernel(g, logits, target, weight, **settings):
 
 
 LOGITS, TARGET = np.random.default_rng(4).normal(size=(4, 3)), np.array([0, 2, 1, -100])
-ROWS.append(
+ROWS += [
+    Operation(
+        name="nn.functional.cross_entropy", call=F.cross_entropy, reference=cross_entropy, primitives=ENTROPY, forms=(),
+        inputs=(0,), cases=[case(LOGITS, TARGET, [1.0, 2.0, 0.5], reduction=reduction, label_smoothing=0.1)
+                            for reduction in ("mean", "none")],
+    ),
     Operation(
         name="primitive.cross_entropy_grad", call=gradient_kernel, primitives=("cross_entropy_grad",), forms=(),
         reference="derivative of cross_entropy, whose rows compare it with differences", inputs=(0, 1),
@@ -122,6 +127,7 @@ ROWS.append(
             case(0.7, LOGITS, TARGET, [1.0, 2.0, 0.5], ignore_index=-100, reduction="mean", label_smoothing=0.1),
             case([1.0, 2.0, -1.0, 3.0], LOGITS, TARGET, None, ignore_index=-100, reduction="none", label_smoothing=0.0),
             case(1.3, LOGITS, abs(TARGET) % 3, None, ignore_index=2, reduction="sum", label_smoothing=0.2),
+            case(0.7, LOGITS[:2, :1], [0, -100], None, ignore_index=-100, reduction="mean", label_smoothing=0.0),
         ],
-    )
-)
+    ),
+]  # fmt: skip

@@ -29,7 +29,7 @@ def _embedding(g: Any, saved: Any, *, padding_idx: int | None = None) -> Any:
 
 
 def _embedding_grad(h: Any, saved: Any, *, num_embeddings: int, padding_idx: int | None = None) -> Any:
-    found = primitive("embedding")(h, saved.indices, padding_idx=padding_idx)
+    found = primitive("embedding")(h, saved.indices)
     return found if padding_idx is None else found * (saved.indices != padding_idx).unsqueeze(-1)
 
 

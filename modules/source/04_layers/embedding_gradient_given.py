@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.engine import Primitive
-from tinytorch.core.tensor import Tensor
-from tinytorch.given import tensor_ops as ops
 from tinytorch.given.silence import quiet
 
 
@@ -23,18 +21,11 @@ def embedding_grad_kernel(xp: Any, g: Any, indices: Any, *, num_embeddings: int,
         places = places[order]
         starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
         table[places[starts]] = np.add.reduceat(rows[order], starts, axis=0)
-    elif places.size:
+    else:
         xp.add.at(table, places, rows)
     if padding_idx is not None:
         table[padding_idx] = 0
     return table
 
 
-def spelled_out(g: Tensor, indices: Tensor, *, num_embeddings: int, padding_idx: int | None = None) -> Tensor:
-    """The same by operations that have gradients of their own, for gradients of gradients."""
-    if padding_idx is not None:
-        g = g * (indices != padding_idx).to(g.dtype).unsqueeze(-1)
-    return ops.GETITEM_GRAD(g, index=(indices._array,), shape=(num_embeddings, g.shape[-1]))
-
-
-EMBEDDING_GRAD = Primitive("embedding_grad", quiet(embedding_grad_kernel), decompose=spelled_out)
+EMBEDDING_GRAD = Primitive("embedding_grad", quiet(embedding_grad_kernel))

@@ -19,6 +19,7 @@ from tinytorch.given.initialization import ones_, zeros_
 from tinytorch.given.normalisation import BatchNormState, normalized_sizes
 from tinytorch.given.settings import number, whole
 from tinytorch.given.silence import quiet
+from tinytorch.given.spatial_grads import sum_in_front
 from tinytorch.given.spatial_layout import check_bias, column_sum
 
 #| face nn.functional: group_norm, instance_norm, rms_norm
@@ -123,9 +124,8 @@ def rms_norm_grad_in_tensors(g, x, weight, rstd, *, normalized_ndim, eps):
     rstd = ((x * x).mean(axes, keepdim=True) + eps) ** -0.5
     z = x * rstd
     scaled = g if weight is None else g * weight
-    others = tuple(range(x.ndim - normalized_ndim))
-    dweight = (g * z).sum(others) if others else g * z
-    return rstd * (scaled - z * (scaled * z).mean(axes, keepdim=True)), dweight
+    dx = rstd * (scaled - z * (scaled * z).mean(axes, keepdim=True))
+    return dx, sum_in_front(g * z, normalized_ndim)
 
 
 RMS_NORM = Primitive("rms_norm", quiet(rms_norm_kernel), residuals=("rstd",), promote="float")

@@ -56,7 +56,7 @@ def conv2d_input_grad_kernel(xp, g, weight, *, size, stride, padding, dilation, 
 def conv2d_weight_grad_kernel(xp, g, x, *, size, stride, padding, dilation, groups):
     """Return the gradient of the weight, whose kernel has height and width `size`: what each weight saw, times g."""
     (n, out_channels, *outputs), inner, outer = g.shape, x.shape[1] // groups, g.shape[1] // groups
-    padded = pad_images(xp, x, padding, reach(outputs, size, stride, dilation))
+    padded = pad_images(xp, x, padding, reach(outputs, kernel_size=size, stride=stride, dilation=dilation))
     pixels = xp.ascontiguousarray(g.transpose(0, 2, 3, 1))
     out = xp.zeros((groups, *size, inner, outer), g.dtype)
     for block in image_blocks(n, 4 * size[0] * size[1] * x.shape[1] * outputs[0] * outputs[1]):
@@ -154,7 +154,7 @@ def avg_pool2d_grad_kernel(
 
 
 def window_counts(size, outputs, kernel_size, stride, padding, count_include_pad, divisor_override, dtype):
-    """Return by how much an average pooling divides: a number, or an array (OH, OW) where windows differ at the border.
+    """Return by how much an average pooling divides: `divisor_override`, or an array (OH, OW), a number a window.
 
     With count_include_pad the zeros of the padding count, though not the rows that ceil_mode adds behind it, as in
     PyTorch.
@@ -168,8 +168,7 @@ def window_counts(size, outputs, kernel_size, stride, padding, count_include_pad
         if not count_include_pad:
             first, last = np.maximum(first, 0), np.minimum(last, length)
         counts.append(last - first)
-    table = np.multiply.outer(*counts).astype(dtype)
-    return table[0, 0] if (table == table[0, 0]).all() else table
+    return np.multiply.outer(*counts).astype(dtype)
 
 
 def _crop(xp: Any, received: Any, size: Any, padding: Any) -> Any:
@@ -251,18 +250,17 @@ def layer_norm_grad_kernel(xp, g, x, weight, mean, rstd, *, normalized_ndim, eps
 def layer_norm_grad_in_tensors(g, x, weight, mean, rstd, *, normalized_ndim, eps):
     """The same in Tensors; the statistics are computed anew, because they depend on x."""
     axes = tuple(range(x.ndim - normalized_ndim, x.ndim))
-    others = tuple(range(x.ndim - normalized_ndim))
     centred = x - x.mean(axes, keepdim=True)
     rstd = ((centred * centred).mean(axes, keepdim=True) + eps) ** -0.5
     z = centred * rstd
     scaled = g if weight is None else g * weight
     dx = rstd * (scaled - scaled.mean(axes, keepdim=True) - z * (scaled * z).mean(axes, keepdim=True))
-    return dx, _sum_over(g * z, others), _sum_over(g, others)
+    return dx, sum_in_front(g * z, normalized_ndim), sum_in_front(g, normalized_ndim)
 
 
-def _sum_over(x: Any, axes: tuple[int, ...]) -> Any:
-    """Return the sum over `axes`; over none of them x itself (a reduction over () means all)."""
-    return x.sum(axes) if axes else x
+def sum_in_front(x: Any, kept: int) -> Any:
+    """Return the sum of a Tensor over all axes but the last `kept`."""
+    return x.unsqueeze(0).sum(tuple(range(x.ndim + 1 - kept)))
 
 
 def _size(shape: tuple[int, ...]) -> int:
