@@ -213,6 +213,7 @@ ROWS = [
             name,
             lambda a, diagonal, f=function: f(a, diagonal),
             unary(real(), {"diagonal": st.integers(-2, 2)}, **MATRIX),
+            in_place=f"{name}_",
             errors=[Refused(lambda f=name: getattr(ones(2), f)(), ShapeError, f"{name}: expected at least 2 axes")],
             edges=[
                 Edge(

@@ -96,12 +96,13 @@ ROWS = [
     ),
     Operation(
         name="cumsum", call=tinytorch.cumsum, reference=axes(np.cumsum), cases=unary(real(), along, min_dims=1),
-        primitives=("cumsum",), dtypes=COUNTED,
+        primitives=("cumsum",), dtypes=COUNTED, in_place="cumsum_",
         errors=[Refused(lambda: ones(2).cumsum(1), IndexingError, "cumsum: expected dim from -1 to 0")],
         edges=[Edge([3.0], 3.0, [1.0], {"dim": 0}), Edge([[1.0, NAN, 2.0]], [1.0, NAN, NAN], settings={"dim": 0})],
     ),
     Operation(
         name="cumprod", call=tinytorch.cumprod, reference=axes(np.cumprod), primitives=("cumprod",), dtypes=COUNTED,
+        in_place="cumprod_",
         cases=unary(whole(-2, 3), along, min_dims=1),
         errors=[Refused(lambda: ones(2).cumprod(1), IndexingError, "cumprod: expected dim from -1 to 0")],
         edges=[

@@ -5,6 +5,7 @@
 from tinytorch.core.autograd import backward, grad
 from tinytorch.given.anomaly import detect_anomaly, set_detect_anomaly
 from tinytorch.given.custom_function import Function
+from tinytorch.given.grad_mode import no_grad, enable_grad, inference_mode, set_grad_enabled
 from tinytorch.given.gradcheck import gradcheck, gradgradcheck
 from tinytorch.autograd import function, functional
 
@@ -14,6 +15,10 @@ __all__ = [
     "detect_anomaly",
     "set_detect_anomaly",
     "Function",
+    "no_grad",
+    "enable_grad",
+    "inference_mode",
+    "set_grad_enabled",
     "gradcheck",
     "gradgradcheck",
     "function",

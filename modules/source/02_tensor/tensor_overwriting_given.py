@@ -63,6 +63,7 @@ class TensorOverwriting(TensorProperties):
         return self.divide_(other, rounding_mode=rounding_mode)
 
     divide_, multiply_, subtract_, true_divide_ = map(overwriting, ("divide", "multiply", "subtract", "true_divide"))
+    cumsum_, cumprod_, tril_, triu_ = map(overwriting, ("cumsum", "cumprod", "tril", "triu"))
     negative_, absolute_, fix_ = neg_, abs_, trunc_
     __ipow__, __ifloordiv__, __imod__ = pow_, floor_divide_, remainder_
     __iand__, __ior__, __ixor__ = bitwise_and_, bitwise_or_, bitwise_xor_

@@ -16,6 +16,7 @@ from typing import Any
 from tinytorch.core.engine import SERVICES, WATCHERS, overlay, watchers
 
 #| face tinytorch: no_grad, enable_grad, inference_mode, set_grad_enabled, is_grad_enabled
+#| face autograd: no_grad, enable_grad, inference_mode, set_grad_enabled
 
 
 class _GradMode:
