@@ -6,9 +6,10 @@ from functools import partial
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.operations.cases import cases, distinct, fixed_shapes, interval, positive, real, same_shape, whole
+from tests.operations.cases import case, cases, distinct, fixed_shapes, interval, positive, real, same_shape, whole
 from tests.operations.table import Edge, Operation, Refused
-from tinytorch import DTypeError, ShapeError, TinyTorchError, ones, tensor, zeros
+from tinytorch import DTypeError, IndexingError, ShapeError, TinyTorchError, ones, tensor, zeros
+from tinytorch.core.engine import primitive
 from tinytorch.nn import functional as F
 
 INF, NAN = float("inf"), float("nan")
@@ -54,6 +55,15 @@ def pairs(*fills, **settings):
     """Cases of an input and a target of one shape, and of weights too."""
     chosen = any_reduction(**settings)
     return same_shape(*fills, settings=chosen) | same_shape(*fills, positive(), settings=chosen)
+
+
+def bad_losses(call, target):
+    """What every taught loss refuses."""
+    return [
+        Refused(lambda: call(ones(2, 3), ones(2)), TinyTorchError, r"\(2, 3\)"),
+        Refused(lambda: call(ones(2, 3), target, reduction="average"), TinyTorchError, "average"),
+        Refused(lambda: call([1.0], target), DTypeError, "list"),
+    ]
 
 
 # ---- predicted numbers
@@ -199,8 +209,10 @@ ROWS = [
     Operation(
         name="nn.functional.mse_loss", call=F.mse_loss, reference=elementwise(lambda x, y: (x - y) ** 2),
         cases=same_shape(real(), real(), settings=any_reduction()), dtypes=HALF,
-        edges=[Edge([np.zeros(0), np.zeros(0)], NAN), Edge([[INF], [0.0]], INF, [[INF], [-INF]])],
-        errors=[Refused(lambda: F.mse_loss(ones(3, 1), ones(3)), ShapeError, "same shape")],
+        edges=[Edge([np.zeros(0), np.zeros(0)], NAN), Edge([[INF], [0.0]], INF, [[INF], [-INF]]),
+               Edge([[NAN], [1.0]], NAN, [[NAN], [NAN]])],
+        errors=[*bad_losses(F.mse_loss, ones(2, 3)),
+                Refused(lambda: F.mse_loss(ones(3, 1), ones(3)), ShapeError, "same shape")],
     ),
     Operation(
         name="nn.functional.l1_loss", call=weighted("l1_loss"), reference=l1, forms=(), inputs=(0, 1),
@@ -241,17 +253,22 @@ ROWS = [
     ),
     Operation(
         name="nn.functional.cross_entropy", call=F.cross_entropy, reference=cross_entropy, inputs=(0,),
-        primitives=("cross_entropy", "cross_entropy_grad"),
+        primitives=("cross_entropy", "cross_entropy_grad", "log_softmax"), dtypes=HALF,
         cases=scored(SCORES + IMAGES, real(), REDUCTION | {
             "ignore_index": st.sampled_from([-100, 1]), "label_smoothing": st.sampled_from([0.0, 0.3])})
         | cases(fixed_shapes([(4, 3)] * 2, [(3,)] * 2, [(2, 3, 2)] * 2), real(), positive(), settings=SMOOTHED)
         | cases(fixed_shapes([(4, 3), (4, 3), (3,)], [(2, 3, 2), (2, 3, 2), (3,)]), real(), positive(), positive(),
                 settings=SMOOTHED),
-        edges=[Edge([[[1.0, 2.0]], [-100]], NAN),
+        edges=[Edge([[[1.0, 2.0]], [-100]], NAN), Edge([[[0.0, 1000.0]], [1]], 0.0, [[[0.0, 0.0]]]),
+               Edge([[[0.0, 1000.0]], [0]], 1000.0, [[[-1.0, 1.0]]]),
                Edge([[[1e4, 1e4, -1e4]], [0]], math.log(2), [[[-0.5, 0.5, 0.0]]]),
                Edge([[[0.0, -INF]], [0]], 0.0, [[[0.0, 0.0]]]), Edge([[[0.0, INF]], [0]], NAN)],
-        errors=[Refused(lambda: F.cross_entropy(zeros(2, 3), zeros(2)), DTypeError, "integer class numbers"),
-                Refused(lambda: F.cross_entropy(zeros(2, 3), tensor([[0, 1]])), ShapeError, r"classes \(2,\)")],
+        errors=[*bad_losses(F.cross_entropy, tensor([0, 1]))[1:],
+                Refused(lambda: F.cross_entropy(zeros(2, 3), zeros(2)), DTypeError, "integer class numbers"),
+                Refused(lambda: F.cross_entropy(zeros(2, 3), tensor([[0, 1]])), ShapeError, r"classes \(2,\)"),
+                Refused(lambda: F.cross_entropy(zeros(2, 3), tensor([0])), ShapeError, r"\(2, 3\)"),
+                Refused(lambda: F.cross_entropy(zeros(2, 3), tensor([0, 3])), IndexingError, "from 0 to 2.*found 3"),
+                Refused(lambda: F.cross_entropy(zeros(2, 3), tensor([0, 1]), ones(2)), ShapeError, "3 classes")],
     ),
     Operation(
         name="nn.functional.multi_margin_loss", inputs=(0,), forms=(),
@@ -279,8 +296,16 @@ ROWS = [
     Operation(
         name="nn.functional.binary_cross_entropy_with_logits", forms=(), reference=elementwise(bce_with_logits),
         call=weighted("binary_cross_entropy_with_logits"), dtypes=HALF,
-        cases=pairs(real(3.0), interval(0.0, 1.0), pos_weight=st.sampled_from([1.0, 2.5])),
-        edges=[Edge([[200.0, -200.0], [0.0, 0.0]], 100.0, [[0.5, 0.0], [-100.0, 100.0]])],
+        cases=pairs(real(3.0), interval(0.0, 1.0), pos_weight=st.sampled_from([1.0, 2.5])), primitives=("softplus",),
+        edges=[Edge([[200.0, -200.0], [0.0, 0.0]], 100.0, [[0.5, 0.0], [-100.0, 100.0]]),
+               Edge([[800.0, -800.0], [0.0, 1.0]], 800.0, [[0.5, -0.5], [-400.0, 400.0]])],
+        errors=bad_losses(F.binary_cross_entropy_with_logits, ones(2, 3)),
+    ),
+    Operation(
+        name="nn.functional.binary_cross_entropy_with_logits", reference=elementwise(bce_with_logits),
+        call=lambda x, y, w, p, **more: F.binary_cross_entropy_with_logits(x, y, w, pos_weight=p, **more), forms=(),
+        cases=cases(fixed_shapes([(2, 3), (2, 3), (3,), (3,)], [(2,), (2,), (2,), ()]), real(), interval(0, 1),
+                    positive(), positive(), settings=REDUCTION),
     ),
     Operation(
         name="nn.functional.soft_margin_loss", call=F.soft_margin_loss, inputs=(0,),
@@ -326,3 +351,29 @@ ROWS = [
                     settings=REDUCTION | {"margin": st.sampled_from([0.33, 5.0]), "swap": st.booleans()}),
     ),
 ]
+
+
+def gradient_kernel(g, logits, target, weight, **settings):
+    """The kernel with logsumexp, which belongs to the logits."""
+    logsumexp = logits.detach().exp().sum(1).log()
+    return primitive("cross_entropy_grad")(g, logits, target, weight, logsumexp, **settings)
+
+
+LOGITS, TARGET = np.random.default_rng(4).normal(size=(4, 3)), np.array([0, 2, 1, -100])
+ROWS += [
+    Operation(
+        name="nn.functional.cross_entropy", call=F.cross_entropy, reference=cross_entropy, inputs=(0,), forms=(),
+        primitives=("cross_entropy", "cross_entropy_grad"), cases=[
+            case(LOGITS, TARGET, [1.0, 2.0, 0.5], reduction=kind, label_smoothing=0.1) for kind in ("mean", "none")],
+    ),
+    Operation(
+        name="primitive.cross_entropy_grad", call=gradient_kernel, primitives=("cross_entropy_grad",), forms=(),
+        reference="derivative of cross_entropy, whose rows compare it with differences", inputs=(0, 1),
+        cases=[
+            case(0.7, LOGITS, TARGET, [1.0, 2.0, 0.5], ignore_index=-100, reduction="mean", label_smoothing=0.1),
+            case([1.0, 2.0, -1.0, 3.0], LOGITS, TARGET, None, ignore_index=-100, reduction="none", label_smoothing=0.0),
+            case(1.3, LOGITS, abs(TARGET) % 3, None, ignore_index=2, reduction="sum", label_smoothing=0.2),
+            case(0.7, LOGITS[:2, :1], [0, -100], None, ignore_index=-100, reduction="mean", label_smoothing=0.0),
+        ],
+    ),
+]  # fmt: skip
