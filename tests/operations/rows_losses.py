@@ -129,7 +129,7 @@ def rows_of(x, target):
 def nll(x, target, weight=None, ignore_index=-100, reduction="mean"):
     rows, right = rows_of(x, target)
     factors = [0.0 if t == ignore_index else 1.0 if weight is None else weight[t] for t in right]
-    values = np.array([-f * row[t] for f, row, t in zip(factors, rows, right, strict=True)])
+    values = np.array([-f * row[t] if f else 0.0 for f, row, t in zip(factors, rows, right, strict=True)])
     if reduction == "none":
         return values.reshape(target.shape)
     return values.sum() / sum(factors) if reduction == "mean" else values.sum()
@@ -152,7 +152,7 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
     right = nll(log_p, target, share, ignore_index, "none")
     smooth = np.where(target == ignore_index, 0, -(log_p * along).sum(axis=axis)) / x.shape[axis]
     values = (1 - label_smoothing) * right + label_smoothing * smooth
-    total = np.where(target == ignore_index, 0, share[target]).sum()
+    total = share[target[target != ignore_index]].sum()
     return values.sum() / total if reduction == "mean" else reduced(values, reduction)
 
 
