@@ -16,10 +16,13 @@ from tinytorch.core.engine import VJPS
 
 
 def main(names: tuple[str, ...]) -> int:
-    """Print how many mutants are killed, the survivors, and the rows with fewer than three; return the exit status."""
+    """Print survivors, stale entries, how many are killed, and the rows with fewer than three; return 0 or 1."""
     began = time.perf_counter()
     found = all_mutants(names)
     mutants = [m for m in found if m.name not in EQUIVALENT]
+    stale = [] if names else sorted(EQUIVALENT.keys() - {m.name for m in found})
+    for name in stale:
+        print(f"STALE in equivalent.py, no such mutant: {name}\n")
     counts = Counter(name for m in mutants for name in m.primitives)
     for check in suite_of(counts):
         check()
@@ -30,7 +33,7 @@ def main(names: tuple[str, ...]) -> int:
     print(f"killed {len(mutants) - len(survivors)} of {len(mutants)} mutants of {len(counts)} rules; "
           f"{len(found) - len(mutants)} equivalent ones left out; rules with fewer than three: {few or 'none'}; "
           f"{time.perf_counter() - began:.0f} s")
-    return 1 if survivors or few else 0
+    return 1 if survivors or few or stale else 0
 
 
 if __name__ == "__main__":

@@ -364,7 +364,8 @@ ROWS += [
     Operation(
         name="nn.functional.cross_entropy", call=F.cross_entropy, reference=cross_entropy, inputs=(0,), forms=(),
         primitives=("cross_entropy", "cross_entropy_grad"), cases=[
-            case(LOGITS, TARGET, [1.0, 2.0, 0.5], reduction=kind, label_smoothing=0.1) for kind in ("mean", "none")],
+            case(LOGITS, TARGET, weight, reduction=kind, label_smoothing=0.1)
+            for weight in ([1.0, 2.0, 0.5], None) for kind in ("mean", "none")],
     ),
     Operation(
         name="primitive.cross_entropy_grad", call=gradient_kernel, primitives=("cross_entropy_grad",), forms=(),

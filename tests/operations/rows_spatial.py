@@ -193,7 +193,11 @@ POOLING = [
         ],
         edges=[Edge([[[[1.0, 2.0, 2.0, NAN]]]], [[[2.0, NAN]]], [[[[0.0, 1.0, 0.0, 1.0]]]], {"kernel_size": (1, 2)}),
                Edge([[[[-INF, -INF]]]], [[[-INF]]], [[[[1.0, 0.0]]]], {"kernel_size": (1, 2)}),
-               Edge([[[[INF, 1.0]]]], [[[INF, 1.0]]], [[[[1.0, 1.0]]]], {"kernel_size": (1, 2), "padding": (0, 1)})],
+               *(Edge([[[[first, second, 1.0]]]], [[[[first, first, 1.0, 1.0]]]], [[[[2.0, 0.0, 2.0]]]],
+                      {"kernel_size": (1, 2), "stride": 1, "padding": (0, 1)})
+                 for first, second in ((INF, -INF), (-INF, -INF), (NAN, 0.0))),
+               Edge([[[[NAN, 0.0, 1.0]]]], [[[NAN, 1.0]]], [[[[1.0, 0.0, 1.0]]]],
+                    {"kernel_size": (1, 2), "padding": (0, 1)})],
     ),
     Operation(
         name="nn.functional.avg_pool2d", call=F.avg_pool2d, reference=pooled(mean_of), dtypes=ONLY_FLOATS,

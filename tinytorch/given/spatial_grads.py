@@ -97,18 +97,22 @@ CONV2D_WEIGHT_GRAD = Primitive("conv2d_weight_grad", quiet(conv2d_weight_grad_ke
 def _hits(xp: Any, x: Any, out: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """Yield for each place of a window: the place, and where the window's first maximum lies there (N, OH, OW, C).
 
-    NaN is larger than every number: of a window that holds one the first NaN counts.
+    NaN is larger than every number: of a window that holds one the first NaN counts. The padding, NaN as well because
+    that equals nothing, never counts.
     """
     largest = out.transpose(0, 2, 3, 1)
     outputs = out.shape[2:]
-    padded = pad_images(xp, x, padding, reach(outputs, kernel_size, stride, dilation), -np.inf)
+    covered = reach(outputs, kernel_size, stride, dilation)
+    padded = pad_images(xp, x, padding, covered, np.nan)
     free = xp.ones(largest.shape, bool)
-    broken = largest.size and largest.dtype.kind == "f" and bool(xp.isnan(largest.max()))
+    broken = largest.size and bool(xp.isnan(largest.max()))
+    if broken:
+        not_numbers = pad_images(xp, xp.isnan(x), padding, covered)
     for place in places(kernel_size):
         seen = tap(padded, place, outputs, stride, dilation)
         hit = seen == largest
         if broken:
-            hit |= xp.isnan(seen)
+            hit |= tap(not_numbers, place, outputs, stride, dilation)
         hit &= free
         free ^= hit
         yield place, hit
