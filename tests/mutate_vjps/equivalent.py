@@ -59,3 +59,40 @@ EQUIVALENT |= {
     )
     for name in names
 }
+
+WASTED = "computes what nobody needs: the engine ignores it; it is only slower"
+NEVER_SEEN = "chosen where the result is replaced; any finite number does"
+FIRST_FACTOR = "the first factor meets the value before the first one, which is 0"
+MINUS_INFINITY = "-inf less a finite number is -inf"
+ZERO = "0, whatever is done to it"
+ONES_AHEAD = "further axes of size 1 in front are summed away by the engine"
+
+EXPONENT = ("    return _call('where', flat, 0.0, g * saved.b * saved.a ** "
+            "_call('where', flat, saved.{}, saved.b - 1))")
+LEFT = "    left = (saved.x.clamp(max={}) * input_scale).exp() * (scale * alpha * input_scale)"
+PART = "        parts.append(_call('getitem', g, index=(slice(None),) * dim + (slice(start, stop), ...)){})"
+MASK = "    dmask = primitive('scaled_dot_product_attention_mask_grad')(*kept, **settings)"
+BACKWARDS = "    return _call('linear_recurrence', _delayed(a.flip(dim), {}, dim), g.flip(dim), dim=dim).flip(dim)"
+SHARE = "    share = (saved.a - _call('where', out == -math.inf, {}, out)).exp()"
+SCORES = "    scores -= xp.where(logsumexp == -np.inf, {}, logsumexp)[..., None]"
+AHEAD = "    return g.reshape({} + g.shape)"
+EQUIVALENT |= {
+    name: reason
+    for names, reason in (
+        (swapped("_pow_base", "saved value mistaken", EXPONENT.format("b"), EXPONENT.format("out")), NEVER_SEEN),
+        (swapped("_elu", "constant changed", LEFT.format("0.0"), LEFT.format("1.0")), NEVER_SEEN),
+        (swapped("_cat", "always the first branch", PART.format(" if need else None"), PART.format("")), WASTED),
+        (swapped("_attention", "always the first branch", MASK + " if saved.needs[3] else None", MASK), WASTED),
+        (swapped("_accumulated", "constant changed", BACKWARDS.format(0), BACKWARDS.format(1)), FIRST_FACTOR),
+        (swapped("_logsumexp", "constant changed", SHARE.format("0.0"), SHARE.format("1.0")), MINUS_INFINITY),
+        (swapped("_weights_and_score_grad", "constant changed", SCORES.format(0), SCORES.format(1)), MINUS_INFINITY),
+        (swapped("_flat", "sign flipped", "    return g * 0.0", "    return -(g * 0.0)"), ZERO),
+        (swapped("_flat", "doubled", "    return g * 0.0", "    return g * 0.0 * 2.0"), ZERO),
+        (swapped("_flat", "nothing", "    return g * 0.0", "    return g * 0.0 * 0.0"), ZERO),
+        (swapped("written", "term dropped", AHEAD.format("(1,) * (len(shape) - g.ndim)"),
+                 AHEAD.format("(1,) * len(shape)")), ONES_AHEAD),
+        (swapped("written", "plus for minus, or the reverse", AHEAD.format("(1,) * (len(shape) - g.ndim)"),
+                 AHEAD.format("(1,) * (len(shape) + g.ndim)")), ONES_AHEAD),
+    )
+    for name in names
+}

@@ -42,6 +42,8 @@ def places(function: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, Any]]:
     idle = {id(node) for node in ast.walk(function) if isinstance(node, ast.Call) for node in without_effect(node)}
     for parent in ast.walk(function):
         for field, value in ast.iter_fields(parent):
+            if field in ("defaults", "kw_defaults"):      # no part of the code that a mutant replaces
+                continue
             if field in ("annotation", "returns", "args", "type_params", "decorator_list") and not isinstance(
                 parent, ast.Call
             ):

@@ -106,6 +106,7 @@ ROWS = [
         edges=[
             Edge([POINTS], [0.0, 0.0, np.log(2), 1000.0, INF, NAN], [[0.0, 0.0, 0.5, 1.0, 1.0, NAN]]),
             Edge([[20.0]], [20 + np.log1p(np.exp(-20.0))], [[sigmoid(np.array(20.0))]]),
+            Edge([[0.75]], [0.75], [[1.0]], {"beta": 2.0, "threshold": 1.0}),
         ],
         errors=[Refused(lambda: F.softplus(ones(2), 0), TinyTorchError, "softplus: expected a beta other than 0")],
     ),

@@ -276,6 +276,10 @@ CONVERTING = [
         cases=[case([1, 0, -2]), case([True, False])], gradient="of integers", dtypes={"float64": "float32"},
     ),
     Operation(
+        name="Tensor.float", call=Tensor.float, reference="rounds float64 to float32; the row above has the values",
+        cases=[], primitives=("cast",), forms=(), edges=[Edge([[1.5, -2.0]], [1.5, -2.0], [[1.0, 1.0]])],
+    ),
+    Operation(
         name="Tensor.long", call=Tensor.long, reference=lambda a: np.trunc(a).astype(np.int64), cases=unary(real(2.0)),
         primitives=("cast",), gradient="integers have none", dtypes={"uint8": "int64", "bool": "int64"},
     ),

@@ -62,6 +62,10 @@ ROWS = [
     ),
     Operation(
         name="nn.functional.scaled_dot_product_attention", call=F.scaled_dot_product_attention, reference=attention,
+        cases=cases(MASKS, real(), real(), real(), real()), primitives=ATTENTION, forms=(), inputs=(3,),
+    ),
+    Operation(
+        name="nn.functional.scaled_dot_product_attention", call=F.scaled_dot_product_attention, reference=attention,
         cases=cases(MASKS, real(), real(), real(), booleans()), primitives=ATTENTION, forms=(),
         edges=[Edge([[[1.0]], [[1.0]], [[5.0]], [[False]]], [[0.0]], [[[0.0]], [[0.0]], [[0.0]]])],
     ),

@@ -175,7 +175,7 @@ ROWS = [
         forms=(),
         primitives=("setitem_",),
         reference=lambda a, v: written(a, v, (0, *np.ix_([0, 1, 2], [1, 2]))),
-        cases=[case(X, SOURCE[:, :2]), case(X, np.ones(2)), case(X, np.ones((1, 1, 2)))],
+        cases=[case(X, SOURCE[:, :2]), case(X, np.ones(2)), case(X, np.ones((1, 1, 1, 2)))],
         errors=[
             *by(ShapeError, "setitem_.*cannot be broadcast", lambda: ones(3).__setitem__(slice(2), ones(3))),
             *by(IndexingError, "setitem_.*out of bounds", lambda: ones(3).__setitem__(3, 1.0)),

@@ -75,7 +75,12 @@ ARITHMETIC = [
         edges=[
             Edge([[0.0, 0.0, 0.0], [0.0, 1.0, 2.0]], [1.0, 0.0, 0.0], [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]),
             Edge([[2.0, -1.0], [0.0, 0.5]], [1.0, NAN]),
+            Edge([[0.0, 0.0], [-1.0, 3.0]], [INF, 0.0], [[-INF, 0.0], [-INF, 0.0]]),
         ],
+    ),
+    Operation(
+        name="pow", call=tinytorch.pow, reference=np.power, primitives=("pow",), forms=(), inputs=(0,),
+        cases=[case([-0.7, 0.7, -1.5], [0.0, 2.0, 3.0]), case([0.7, 0.0], [[0.0], [2.0]])],
     ),
     Operation(
         name="pow", call=lambda x, exponent: x**exponent, reference=lambda a, exponent: a**exponent,
@@ -90,7 +95,8 @@ ARITHMETIC = [
     Operation(
         name="pow", call=lambda x, base: base**x, reference=lambda a, base: base**a,
         cases=unary(real(), {"base": st.sampled_from([0.5, 2.0, 3])}), primitives=("pow",), forms=(),
-        edges=[Edge([[0.0, 2.0]], [1.0, 0.0], [[0.0, 0.0]], {"base": 0.0})],
+        edges=[Edge([[0.0, 2.0]], [1.0, 0.0], [[0.0, 0.0]], {"base": 0.0}),
+               Edge([[1.0]], [0.3], [[0.3 * np.log(0.3)]], {"base": 0.3})],
     ),
 ]
 
@@ -172,6 +178,7 @@ SELECTING = [
         edges=[
             Edge([[0.0, 1.0, NAN, INF, -INF]], [0.0, 1.0, NAN, 1.0, 0.0], [[1.0, 1.0, 0.0, 0.0, 0.0]],
                  {"min": 0.0, "max": 1.0}),
+            Edge([[-1.0, 2.0]], [0.0, 2.0], [[0.0, 1.0]], {"min": 0.0}),
         ],
     ),
     Operation(

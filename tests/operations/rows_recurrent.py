@@ -107,7 +107,7 @@ def share_slope(gates_slope, inputs):
     out, _ = steps("gru", gates, h, None, weight, bias, *(mask or [None]))
     before = np.concatenate([h[None], out[:-1]])
     size = h.shape[-1]
-    reset = sigmoid(gates[..., :size] + (before @ weight.T + bias)[..., :size])
+    reset = sigmoid(gates[..., :size] + (before @ weight.T + (0 if bias is None else bias))[..., :size])
     return np.concatenate([gates_slope[..., : 2 * size], gates_slope[..., 2 * size :] * reset], -1)
 
 
@@ -115,6 +115,22 @@ def shapes(kind, t=3, n=2, size=2):
     """Shapes of gates, first states, weight and bias, for t steps of n sequences."""
     rows = GATES[kind] * size
     return [(t, n, rows), *[(n, size)] * (1 + (kind == "lstm")), (rows, size), (rows,)]
+
+
+def absent(rng, shape):
+    """A bias left out."""
+
+
+def alone(kind, place):
+    """A sequence of two outputs of which one is used."""
+    return lambda *inputs: call(kind)(*inputs)[place], lambda *inputs: reference(kind)(*inputs)[place]
+
+
+def without_bias(kind, *first, **settings):
+    """Cases of which the bias is left out, with sequences that rest."""
+    found = [*(f(*SIZES[0]) for f in first), *shapes(kind, *SIZES[0]), (*SIZES[0][:2], 1)]
+    fills = [real()] * (len(found) - 2)
+    return cases(fixed_shapes(found), *fills, absent, going_on, settings=settings)
 
 
 def sequences(kind, *first, **settings):
@@ -139,13 +155,30 @@ ROWS = []
 for name in GATES:
     firsts = (states, cell) if name == "lstm" else (states,)
     tanh = {"nonlinearity": "tanh"} if name == "rnn" else {}
+    relu = tanh and {"nonlinearity": "relu"}
     ROWS += [
         Operation(
             name=f"primitive.{name}", call=call(name), reference=reference(name), primitives=(name,), forms=(),
-            cases=sequences(name, **tanh) | sequences(name, **(tanh and {"nonlinearity": "relu"})),
+            cases=sequences(name, **tanh) | sequences(name, **relu) | without_bias(name, **tanh),
         ),
         Operation(
             name=f"primitive.{name}_grad", call=grad_call(name), reference=grad_reference(name), forms=(),
-            primitives=(f"{name}_grad",), cases=sequences(name, *firsts, **tanh),
+            primitives=(f"{name}_grad",), cases=sequences(name, *firsts, **tanh) | sequences(name, *firsts, **relu),
+        ),
+        Operation(
+            name=f"primitive.{name}_grad", call=grad_call(name), reference=grad_reference(name), forms=(),
+            primitives=(f"{name}_grad",), cases=without_bias(name, *firsts, **tanh), inputs=(0,),
         ),
     ]
+ROWS += [
+    Operation(
+        name="primitive.lstm", call=function, reference=wanted, primitives=("lstm",), forms=(), cases=sequences("lstm"),
+    )
+    for function, wanted in (alone("lstm", 0), alone("lstm", 1))
+]
+ROWS += [
+    Operation(
+        name="primitive.gru", call=lambda *inputs: PRIMITIVES["gru"].decompose(*inputs), reference=reference("gru"),
+        primitives=("gru",), forms=(), cases=without_bias("gru"),
+    ),
+]

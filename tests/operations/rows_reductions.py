@@ -101,7 +101,7 @@ EXTREMES = [
             errors=bad_dims(getattr(Tensor, f"a{name}")),
             edges=[
                 Edge([[1.0, 2.0, 2.0] if name == "max" else [3.0, 2.0, 2.0]], 2.0, [[0.0, 0.5, 0.5]]),
-                Edge([[1.0, NAN]], NAN),
+                Edge([[1.0, NAN]], NAN, [[0.0, 1.0]]),
             ],
         ),
         Operation(

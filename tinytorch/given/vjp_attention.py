@@ -12,8 +12,6 @@ from tinytorch.core.engine import VJPS, Rule, primitive
 def _attention(g: Any, saved: Any, **settings: Any) -> tuple:
     kept = g, saved.q, saved.k, saved.v, saved.attn_mask, saved.out.detach(), saved.logsumexp
     dmask = primitive("scaled_dot_product_attention_mask_grad")(*kept, **settings) if saved.needs[3] else None
-    if not any(saved.needs[:3]):
-        return None, None, None, dmask
     return *primitive("scaled_dot_product_attention_grad")(*kept, **settings), dmask
 
 

@@ -49,26 +49,23 @@ def _pow_base(g: Any, saved: Any) -> Any:
     if not hasattr(saved.b, "_array"):
         return g * 0.0 if saved.b == 0 else g * saved.b * saved.a ** (saved.b - 1)
     flat = saved.b == 0
-    return _call("where", flat, g * 0.0, g * saved.b * saved.a ** _call("where", flat, saved.b, saved.b - 1))
+    return _call("where", flat, 0.0, g * saved.b * saved.a ** _call("where", flat, saved.b, saved.b - 1))
 
 
 def _pow_exponent(g: Any, saved: Any) -> Any:
     """d(a**b)/db = a**b·log(a), and 0 where a = 0 and b >= 0."""
-    base = saved.a if hasattr(saved.a, "_array") else saved.b * 0.0 + saved.a
-    flat = (base == 0) & (saved.b >= 0)
-    return _call("where", flat, g * 0.0, g * saved.out * _call("where", flat, base * 0.0 + 1.0, base).log())
+    flat = (saved.a == 0) & (saved.b >= 0)
+    return g * saved.out * (saved.a + flat.to(g.dtype)).log()
 
 
-def _larger(a: Any, b: Any) -> Any:
-    """1 where a > b or one of them is NaN, a half at ties, 0 elsewhere."""
-    if hasattr(a, "_array"):
-        return 1.0 - ((a < b).to(a.dtype) + (a <= b).to(a.dtype)) * 0.5
-    return 1.0 - ((b > a).to(b.dtype) + (b >= a).to(b.dtype)) * 0.5
+def _where_larger(g: Any, a: Any, b: Any) -> Any:
+    """g where a > b or one of them is NaN, half of it at ties, 0 elsewhere."""
+    return g * (1.0 - ((a < b).to(g.dtype) + (a <= b)) * 0.5)
 
 
 def _clamp(g: Any, saved: Any, *, min: Any, max: Any) -> Any:
     inside = saved.a == saved.a if min is None else saved.a >= min
-    return _call("where", inside if max is None else inside & (saved.a <= max), g, g * 0.0)
+    return _call("where", inside if max is None else inside & (saved.a <= max), g, 0.0)
 
 
 VJPS["abs"] = Rule(lambda g, s: g * s.a.sign(), saves=("a",))
@@ -76,8 +73,12 @@ VJPS["pow"] = Rule(_pow_base, _pow_exponent, saves=("a", "b", "out"))
 VJPS["sqrt"] = Rule(lambda g, s: g * 0.5 / s.out, saves=("out",))
 VJPS["sin"] = Rule(lambda g, s: g * s.a.cos(), saves=("a",))
 VJPS["cos"] = Rule(lambda g, s: -g * s.a.sin(), saves=("a",))
-VJPS["maximum"] = Rule(lambda g, s: g * _larger(s.a, s.b), lambda g, s: g * _larger(s.b, s.a), saves=("a", "b"))
-VJPS["minimum"] = Rule(lambda g, s: g * _larger(s.b, s.a), lambda g, s: g * _larger(s.a, s.b), saves=("a", "b"))
+VJPS["maximum"] = Rule(
+    lambda g, s: _where_larger(g, s.a, s.b), lambda g, s: _where_larger(g, s.b, s.a), saves=("a", "b")
+)
+VJPS["minimum"] = Rule(
+    lambda g, s: _where_larger(g, s.b, s.a), lambda g, s: _where_larger(g, s.a, s.b), saves=("a", "b")
+)
 VJPS["clamp"] = Rule(_clamp, saves=("a",))
 VJPS["where"] = Rule(
     None,
@@ -94,7 +95,7 @@ VJPS["copy"] = Rule(lambda g, s: g)
 
 def _extreme_vjp(g: Any, saved: Any, *, dim: Any, keepdim: bool) -> Any:
     shape = saved.shape("a")
-    ties = ((saved.a == restore_axes(saved.out, shape, dim)) | saved.a.isnan()).to(g.dtype)      # NaN wins
+    ties = (saved.a == restore_axes(saved.out, shape, dim)) | saved.a.isnan()      # NaN wins
     return ties * (restore_axes(g, shape, dim) / ties.sum(dim, keepdim=True))
 
 
@@ -122,7 +123,7 @@ def _setitem_target(g: Any, saved: Any, *, index: Any) -> Any:
 def written(g: Any, saved: Any, *, index: Any) -> Any:
     """Return the gradient of a value that was written to `index`; its shape may have further 1s in front."""
     g, shape = _call("getitem", g, index=index), saved.shape("value")
-    return g if len(shape) <= g.ndim else g.reshape((1,) * (len(shape) - g.ndim) + g.shape)
+    return g.reshape((1,) * (len(shape) - g.ndim) + g.shape)
 
 
 def _cat(g: Any, saved: Any, *, dim: int) -> list:

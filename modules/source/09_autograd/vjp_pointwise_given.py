@@ -20,7 +20,7 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
 def _angle(g: Any, saved: Any) -> Any:
     """g / (a² + b²), and 0 at the origin, where there is no angle."""
     length = saved.a * saved.a + saved.b * saved.b
-    return _where(length == 0, 0.0, g / _where(length == 0, 1.0, length))
+    return g / _where(length == 0, math.inf, length)
 
 
 def _flat(g: Any, saved: Any, **params: Any) -> Any:
@@ -29,7 +29,7 @@ def _flat(g: Any, saved: Any, **params: Any) -> Any:
 
 def _xlogy_a(g: Any, saved: Any) -> Any:
     """log(b), and 0 where a is 0 and log(b) is -inf or NaN."""
-    flat = primitive("bitwise_and")(saved.a == 0, saved.b <= 0)
+    flat = (saved.a == 0) & (saved.b <= 0)
     return g * _where(flat, 1.0, saved.b).log()
 
 
