@@ -7,7 +7,8 @@
 * A tensor may be *pending* (see `pending`): the array is computed when somebody first looks at `_array`.
 
 What every operation reads is stored in the tensor itself, and the class has no `__getattr__`: CPython then reads an
-attribute in 4 ns, otherwise in 22, and an operation reads some fifteen.
+attribute in 4 ns, otherwise in 22, and an operation reads some fifteen. `TensorBase` has no metaclass either: with one
+`isinstance` takes three times as long.
 """
 
 from typing import Any
@@ -15,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from tinytorch.given.absent_names import AbsentNames
 from tinytorch.given.errors import DTypeError
 from tinytorch.given.pending import ONCE, Pending, settle
 
@@ -30,7 +30,7 @@ class Storage:
     epoch = 0         # overwritings that were recorded in a graph
 
 
-class TensorBase(AbsentNames):
+class TensorBase:
     """State of a tensor, without operations. `Tensor` adds those."""
 
     _array: ndarray             # of a pending tensor: computed on first use

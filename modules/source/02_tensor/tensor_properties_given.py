@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.given import tensor_arguments as arguments
+from tinytorch.given.absent_names import AbsentNames
 from tinytorch.given.errors import DTypeError, GradientError, IndexingError, ShapeError
 from tinytorch.given.pending import settle
 from tinytorch.given.storage import DETACHED, TensorBase, wrap
@@ -15,7 +16,7 @@ from tinytorch.given.tensor_device import CPU, device
 from tinytorch.given.tensor_printing import suffixes_of, text_of
 
 
-class TensorProperties(TensorBase):
+class TensorProperties(TensorBase, AbsentNames):
     """Everything that needs no operation; the methods `permute` and `transpose` come from below."""
 
     __array_priority__ = 1000     # so that array + tensor asks the tensor
