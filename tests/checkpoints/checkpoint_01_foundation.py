@@ -135,6 +135,10 @@ def test_bind_tells_gradient_watchers_of_tracked_tensors() -> None:
         assert diary.names == ["mul"], "bind must set `tracked` for an input that requires a gradient (module 09)"
         1.0 + Tensor([1.0, 2.0])[:1]
     assert diary.names == ["mul", "add"], "bind must set `tracked` for an input that shares its memory"
+    with overlay(tracked=diary, autograd=None):
+        joined = bind(JOIN, [2.0, Tensor(1.0)])
+    assert joined.tolist() == [2.0, 1.0], f"bind: a list may hold numbers beside its tensors, got {joined.tolist()}"
+    assert diary.names[2:] == ["foundation_join"], "bind: a list of tensors is always tracked"
 
 
 def test_wrap_outputs_shares_the_storage_of_views_only() -> None:
@@ -403,7 +407,7 @@ def test_reductions_and_draws_keep_their_dtype() -> None:
     assert found == tinytorch.float64, f"randn: asked for float64, got {found}"
 
 
-@pytest.mark.parametrize("value", [["a", "b"], ("a", "b"), np.array(["a", "b"])], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize("value", [["a", "b"], ("a", "b"), np.array(["a", "b"]), None], ids=lambda v: type(v).__name__)
 def test_assignment_refuses_what_is_not_numbers(value) -> None:
     refusal(
         f"Tensor.__setitem__ of a {type(value).__name__} of texts",
