@@ -5,6 +5,7 @@ import pytest
 
 import tinytorch
 from tinytorch import nn, tensor
+from tinytorch.core.engine import Watcher, overlay
 from tinytorch.given.graph import saved_bytes
 from tinytorch.models import SmallCNN
 from tinytorch.nn import functional as F
@@ -12,10 +13,20 @@ from tinytorch.nn import functional as F
 BATCH, FLOAT, INT = 128, 4, 8
 
 
-def expected_bytes(batch: int) -> dict[str, int]:
+class OneByOne(Watcher):
+    """Asks that nothing be fused."""
+
+    single_operations = True
+
+    def after(self, *seen):
+        """Look away."""
+
+
+def expected_bytes(batch: int, fused: bool) -> dict[str, int]:
     """Bytes by what is kept, once each.
 
-    Nothing is kept twice: what a layer saves as output the next one saves as input.
+    Nothing is kept twice: what a layer saves as output the next one saves as input. A fused block keeps batch norm's
+    inputs only.
     """
     kept = {"images: conv1 needs them for the gradient of its weight": batch * 3 * 32 * 32 * FLOAT}
     inner, size = 3, 32
@@ -25,9 +36,13 @@ def expected_bytes(batch: int) -> dict[str, int]:
             f"conv{i}: weight": outer * inner * 9 * FLOAT,
             f"conv{i}'s output: batch norm's input": pixels,
             f"batch norm {i}: weight, mean, variance": 3 * outer * FLOAT,
-            f"ReLU {i}'s output: its own rule's, and max pool's input": pixels,
-            f"max pool {i}'s output: its own rule's, and the next layer's input": pixels // 4,
         }
+        if fused:
+            kept |= {f"batch norm {i}: bias": outer * FLOAT}
+        else:
+            kept |= {f"ReLU {i}'s output: its own rule's, and max pool's input": pixels}
+        if not fused or i < 3:
+            kept |= {f"max pool {i}'s output: its own rule's, if it has one, and the next layer's input": pixels // 4}
         inner, size = outer, size // 2
     return kept | {
         "flatten's copy of pool 3: channels-last memory in (N, C·H·W) order, the classifier's input": (
@@ -38,12 +53,14 @@ def expected_bytes(batch: int) -> dict[str, int]:
     }
 
 
+@pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("batch", [BATCH, 5])
-def test_reference_cnn_keeps_exactly_this(batch):
+def test_reference_cnn_keeps_exactly_this(batch, fused):
     rng = np.random.default_rng(0)
     images = tensor(rng.normal(size=(batch, 3, 32, 32)), dtype="float32")
-    loss = F.cross_entropy(SmallCNN()(images), tensor(rng.integers(0, 10, batch)))
-    assert saved_bytes(loss) == sum(expected_bytes(batch).values())
+    with overlay(**({} if fused else {"single": OneByOne()})):
+        loss = F.cross_entropy(SmallCNN()(images), tensor(rng.integers(0, 10, batch)))
+    assert saved_bytes(loss) == sum(expected_bytes(batch, fused).values())
 
 
 def test_inference_keeps_nothing():

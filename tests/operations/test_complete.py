@@ -18,7 +18,7 @@ MAKE_TENSORS = """
 ANSWER_WITH_A_BOOL = "allclose equal Tensor.allclose Tensor.equal"
 FILES_AND_MODES = """
     save load no_grad enable_grad inference_mode set_grad_enabled is_grad_enabled is_anomaly_enabled
-    is_anomaly_check_nan_enabled set_printoptions
+    is_anomaly_check_nan_enabled set_printoptions get_num_threads set_num_threads
 """
 DESCRIBE_OR_CONVERT = """
     can_cast finfo get_default_dtype iinfo is_floating_point is_tensor numel promote_types result_type

@@ -67,3 +67,4 @@ def test_a_requirement_is_held_against_what_is_installed(requirement: str, grade
 def test_info(toy: Toy) -> None:
     row = records(succeed(toy.project.root, "system", "info", "--json"))[0]
     assert (row["modules"], row["exported"], row["project"]) == (3, 0, str(toy.project.root)), row
+    assert row["kernels"] == {}, row

@@ -47,7 +47,7 @@ def test_order_and_requirements(toy: Toy) -> None:
         ('requires = ["01_alpha"]', 'requires = ["03_gamma"]', "to require earlier modules only"),
         ('"core.gamma"', '"core.beta"', "one module per target"),
         ('"core.gamma"', '"gamma"', "found 'gamma' in 'exports'"),
-        ("number = 0", "number = 1", "expected checkpoint 0, found 1"),
+        ("number = 0", "number = -1", "expected a checkpoint after -1, found -1"),
         ('module = "01_alpha"', 'module = "09_x"', "name of a listed module"),
         ("points = 20", 'points = "many"', "to be of type int"),
         ("[course]", "[course", "expected TOML"),

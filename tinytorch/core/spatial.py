@@ -22,6 +22,7 @@ from tinytorch.given.spatial_layout import (
     from_rows,
     image_blocks,
     pad_images,
+    per_channel,
     places,
     reach,
     row_blocks,
@@ -210,7 +211,7 @@ def batch_norm_kernel(xp, x, weight, bias, mean, var, *, training, eps):
     return from_rows(xp, out, x.shape)
 
 
-BATCH_NORM = Primitive("batch_norm", quiet(batch_norm_kernel), promote="same", deferrable=True)
+BATCH_NORM = Primitive("batch_norm", quiet(batch_norm_kernel), promote="same", deferrable=per_channel)
 
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):

@@ -23,6 +23,7 @@ from tinytorch.core.engine import (
     mutated,
     wrap,
 )
+from tinytorch.given.deferral import settle
 from tinytorch.given.mutation import rule_of
 from tinytorch.given.storage import DETACHED
 
@@ -78,8 +79,9 @@ class Node:
 
 
 def edge_of(tensor: Any) -> tuple:
-    """Return the edge that leads to a tensor."""
-    return (tensor, 0) if tensor._node is None else (tensor._node, tensor._index)
+    """Return the edge that leads to a tensor; one whose operation still waits is executed first."""
+    node = settle(tensor)._node
+    return (tensor, 0) if node is None else (node, tensor._index)
 
 
 def meta_of(edge: tuple) -> tuple:

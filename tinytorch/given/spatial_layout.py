@@ -133,6 +133,11 @@ def check_batch_norm(x: Any, mean: Any, var: Any, weight: Any, bias: Any, traini
         )
 
 
+def per_channel(x: Any, *others: Any, **settings: Any) -> bool:
+    """Return whether a batch normalisation of these is certain to succeed: one number a channel, all of x's dtype."""
+    return all(t is None or (t.shape == x.shape[1:2] and t.dtype == x.dtype) for t in others)
+
+
 # ---- windows --------------------------------------------------------------------------------------------------------
 
 

@@ -49,8 +49,11 @@ def info(as_json: Json = False) -> None:
     from importlib.metadata import version
 
     from tito.export import exported_modules
+    from tito.kernels import kernels
 
     project, course = project_and_course()
+    exported = exported_modules(project)
+    served = kernels(project) if exported else {}
     facts = {
         "tinytorch": version("tinytorch"),
         "python": platform.python_version(),
@@ -60,11 +63,15 @@ def info(as_json: Json = False) -> None:
         "project": str(project.root),
         "data": os.environ.get("TINYTORCH_DATA", "the default folder (TINYTORCH_DATA is not set)"),
         "modules": len(course.modules),
-        "exported": len(exported_modules(project)),
+        "exported": len(exported),
+        "kernels": served,
     }
     if as_json:
         json_line({"event": "info", **facts})
     else:
+        told = "unknown: the package could not be asked"
+        lines = [f"{backend}: {', '.join(names)}" for backend, names in (served or {}).items()]
+        facts["kernels"] = told if served is None else "; ".join(lines) or "the reference alone"
         table(("", ""), [(name, str(value)) for name, value in facts.items()])
 
 

@@ -233,12 +233,14 @@ def _check_modules(course: Course) -> None:
 def _check_checkpoints(course: Course) -> None:
     names = {module.name for module in course.modules}
     taken: dict[str, int] = {}
-    for number, checkpoint in enumerate(course.checkpoints):
-        if checkpoint.number != number:
+    last = -1
+    for checkpoint in course.checkpoints:
+        if checkpoint.number <= last:
             raise CourseError(
-                f"course.toml: expected checkpoint {number}, found {checkpoint.number} ({checkpoint.name}): "
-                "number them 0, 1, 2 … in order"
+                f"course.toml: expected a checkpoint after {last}, found {checkpoint.number} ({checkpoint.name}): "
+                "list them by rising numbers"
             )
+        last = checkpoint.number
         if checkpoint.module not in names:
             raise CourseError(
                 f"course.toml, checkpoint {checkpoint.name}: expected the name of a listed module, found "
@@ -246,10 +248,10 @@ def _check_checkpoints(course: Course) -> None:
             )
         if checkpoint.module in taken:
             raise CourseError(
-                f"course.toml: expected one checkpoint per module, found {taken[checkpoint.module]} and {number} for "
+                f"course.toml: expected one checkpoint per module, found {taken[checkpoint.module]} and {last} for "
                 f"{checkpoint.module}: move one"
             )
-        taken[checkpoint.module] = number
+        taken[checkpoint.module] = last
 
 
 def _take(table: dict[str, Any], key: str, kind: type, where: str) -> Any:

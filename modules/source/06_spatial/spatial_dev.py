@@ -492,7 +492,7 @@ agree in all digits that float32 has.) A squared copy of a whole activation woul
 
 # %% nbgrader={"grade": false, "grade_id": "spatial-batch-norm-stats", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
-from tinytorch.given.spatial_layout import as_rows, check_batch_norm, column_sum, from_rows, row_blocks
+from tinytorch.given.spatial_layout import as_rows, check_batch_norm, column_sum, from_rows, per_channel, row_blocks
 
 
 def batch_norm_stats_kernel(xp, x):
@@ -570,7 +570,7 @@ def batch_norm_kernel(xp, x, weight, bias, mean, var, *, training, eps):
     ### END SOLUTION
 
 
-BATCH_NORM = Primitive("batch_norm", quiet(batch_norm_kernel), promote="same", deferrable=True)
+BATCH_NORM = Primitive("batch_norm", quiet(batch_norm_kernel), promote="same", deferrable=per_channel)
 
 # %% [markdown]
 """

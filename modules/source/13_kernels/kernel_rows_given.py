@@ -1,0 +1,228 @@
+"""Which CPU kernel serves which operation, and where. The kernels themselves are loaded when first used.
+
+`supports` functions decide by dtype and shape alone, in a microsecond. Whatever they refuse runs on the reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinytorch.core.engine import FUSIONS, KERNELS, SERVICES, VJPS, Kernel, Primitive, Rule, choose_kernel, primitive
+
+CHANNELS = 8      # of images come in blocks of one vector; output channels of a convolution in blocks of two
+
+
+def _float32(*arrays: Any) -> bool:
+    return all(a is None or (getattr(a, "dtype", None) == np.float32 and a.size > 0) for a in arrays)
+
+
+def _of_shape(shape: tuple, *arrays: Any) -> bool:
+    return all(a is None or a.shape == shape for a in arrays)
+
+
+def _square(pair: Any) -> bool:
+    return pair[0] == pair[1]
+
+
+# ---- convolution. The kernels do not check bounds, so the shapes are compared here -----------------------------------
+
+
+def _plain_convolution(x: Any, weight: Any, g: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
+    """One group, no dilation, the same stride and padding both ways, and shapes that fit each other."""
+    if groups != 1 or tuple(dilation) != (1, 1) or not (_square(stride) and _square(padding)):
+        return False
+    outputs = (x[2] + 2 * padding[0] - weight[2]) // stride[0] + 1, (x[3] + 2 * padding[1] - weight[3]) // stride[1] + 1
+    return len(x) == len(weight) == 4 and x[1] == weight[1] and g in (None, (x[0], weight[0], *outputs))
+
+
+def supports_conv2d(x: Any, weight: Any, bias: Any, **settings: Any) -> bool:
+    """Output channels in blocks of 16."""
+    if not _float32(x, weight, bias) or len(weight) % (2 * CHANNELS) or not _of_shape((len(weight),), bias):
+        return False
+    large = all(n + 2 * p >= k for n, p, k in zip(x.shape[2:], settings["padding"], weight.shape[2:], strict=True))
+    return large and _plain_convolution(x.shape, weight.shape, None, **settings)
+
+
+def supports_conv2d_input_grad(g: Any, weight: Any, *, size: Any, **settings: Any) -> bool:
+    """With stride 1 and a square window; here the input channels come in blocks of 16."""
+    kernel, padding = weight.shape[2:], settings["padding"][0]
+    fits = _square(kernel) and padding < kernel[0] and tuple(settings["stride"]) == (1, 1)
+    images = (len(g), weight.shape[1], *size)
+    plain = fits and _float32(g, weight) and weight.shape[1] % (2 * CHANNELS) == 0
+    return plain and _plain_convolution(images, weight.shape, g.shape, **settings)
+
+
+def supports_conv2d_weight_grad(g: Any, x: Any, *, size: Any, **settings: Any) -> bool:
+    """As the convolution."""
+    weight = (g.shape[1], x.shape[1], *size)
+    blocks = _float32(g, x) and g.shape[1] % (2 * CHANNELS) == 0
+    return blocks and _plain_convolution(x.shape, weight, g.shape, **settings)
+
+
+# ---- normalisation and pooling of images -----------------------------------------------------------------------------
+
+
+def supports_normalised(x: Any, *others: Any, **settings: Any) -> bool:
+    """Float32 images or rows, and one number a channel of all else."""
+    return _float32(x, *others) and _of_shape(x.shape[1:2], *others)
+
+
+def supports_channels(x: Any, *others: Any, **settings: Any) -> bool:
+    """Images with channels in blocks of 8."""
+    return x.ndim == 4 and x.shape[1] % CHANNELS == 0 and supports_normalised(x, *others)
+
+
+def supports_gradient(g: Any, x: Any, *others: Any, **settings: Any) -> bool:
+    """As the operation itself."""
+    return _float32(g) and g.shape == x.shape and supports_channels(x, *others)
+
+
+def supports_pool(x: Any, *others: Any, **pooling: Any) -> bool:
+    """Windows of 2×2 that cover the images without remainder."""
+    wanted = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1), "ceil_mode": False}
+    plain = all(pooling.get(name) == value for name, value in wanted.items())
+    return plain and supports_channels(x, *others) and x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0
+
+
+def supports_pool_gradient(g: Any, x: Any, *others: Any, **settings: Any) -> bool:
+    """The same, for what comes back."""
+    if not _float32(g) or not supports_pool(x, *others, **settings):
+        return False
+    return g.shape == (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2)
+
+
+def supports_max_pool_grad(g: Any, x: Any, out: Any, **settings: Any) -> bool:
+    """The same; `out` has the shape of g."""
+    return g.shape == out.shape and supports_pool_gradient(g, x, **settings)
+
+
+# ---- rows and steps --------------------------------------------------------------------------------------------------
+
+
+def supports_rows(x: Any, *, dim: int) -> bool:
+    """Row-major float32, along the last axis."""
+    return _float32(x) and x.flags.c_contiguous and dim == x.ndim - 1
+
+
+def supports_layer_norm(x: Any, weight: Any, bias: Any, *, normalized_ndim: int, **settings: Any) -> bool:
+    """Row-major float32."""
+    shape = x.shape[x.ndim - normalized_ndim :]
+    row_major = all(a is None or a.flags.c_contiguous for a in (x, weight, bias))
+    return _float32(x, weight, bias) and row_major and _of_shape(shape, weight, bias)
+
+
+def supports_step(params: list, grads: list, *averages: Any, **settings: Any) -> bool:
+    """Float32 parameters whose numbers lie without gaps, and averages of the same shapes."""
+    lists = [params, *(a for a in averages if a is not None)]
+    return all(
+        _float32(*each, g) and all(a.flags.c_contiguous and a.shape == g.shape for a in each)
+        for *each, g in zip(*lists, grads, strict=True)
+    )
+
+
+def supports_sgd(params: list, grads: list, buffers: Any, *, momentum: float, **settings: Any) -> bool:
+    """The same."""
+    return (not momentum or buffers is not None) and supports_step(params, grads, buffers)
+
+
+def supports_adam(params: list, grads: list, m: list, v: list, largest: Any, **settings: Any) -> bool:
+    """The same, without AMSGrad."""
+    return largest is None and supports_step(params, grads, m, v)
+
+
+# ---- fused operations -----------------------------------------------------------------------------------------------
+
+
+def run(name: str, *arrays: Any, **params: Any) -> Any:
+    """Run a primitive's best kernel on arrays."""
+    _, kernel = choose_kernel(primitive(name), arrays=list(arrays), params=params)
+    return kernel(np, *arrays, **params)
+
+
+def batch_norm_relu_kernel(xp, x, weight, bias, mean, var, *, training, eps):
+    """One after the other."""
+    return run("relu", run("batch_norm", x, weight, bias, mean, var, training=training, eps=eps))
+
+
+def batch_norm_relu_max_pool2d_kernel(xp, x, weight, bias, mean, var, *, training, eps, **pooling):
+    """One after the other."""
+    return run("max_pool2d", run("batch_norm_relu", x, weight, bias, mean, var, training=training, eps=eps), **pooling)
+
+
+def in_tensors(x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, training: bool, eps: float, **pooling: Any):
+    """The fused operations in single ones; in training the statistics are computed anew, because they depend on x."""
+    axes, shape = (0, *range(2, x.ndim)), (1, x.shape[1], *(1,) * (x.ndim - 2))
+    centred = x - (x.mean(axes, keepdim=True) if training else mean.reshape(shape))
+    var = (centred * centred).mean(axes, keepdim=True) if training else var.reshape(shape)
+    out = centred * (var + eps) ** -0.5
+    out = out if weight is None else out * weight.reshape(shape)
+    out = (out if bias is None else out + bias.reshape(shape)).relu()
+    return primitive("max_pool2d")(out, **pooling) if pooling else out
+
+
+def grad_in_tensors(g: Any, *inputs: Any, **settings: Any) -> tuple:
+    """Gradients of x, weight and bias through `in_tensors`."""
+    wanted = [t for t in inputs[:3] if t is not None]
+    with SERVICES["enable_grad"]():
+        own = [t.view(t.shape) if t.requires_grad else t.detach().requires_grad_() for t in wanted]
+        given = iter(own)
+        again = [None if t is None else next(given) for t in inputs[:3]]
+        out = in_tensors(*again, *inputs[3:], **settings)
+        found = iter(SERVICES["grad"]([out], own, [g], create_graph=True))
+    return tuple(None if t is None else next(found) for t in inputs[:3])
+
+
+def fused_grad_kernel(xp, g, x, weight, bias, mean, var, *, training, eps, **pooling):
+    """Return (dx, dweight, dbias) by the single operations' gradient kernels."""
+    settings = {"training": training, "eps": eps}
+    y = run("batch_norm_relu", x, weight, bias, mean, var, **settings)
+    if pooling:
+        g = run("max_pool2d_grad", g, y, run("max_pool2d", y, **pooling), **pooling)
+    return run("batch_norm_grad", g * (y > 0), x, weight, mean, var, **settings)
+
+
+BATCH_NORM_RELU = Primitive(
+    "batch_norm_relu", batch_norm_relu_kernel, promote="same",
+    deferrable=lambda x, *others, **settings: True,
+)
+BATCH_NORM_RELU_MAX_POOL2D = Primitive(
+    "batch_norm_relu_max_pool2d", batch_norm_relu_max_pool2d_kernel, promote="same"
+)
+FUSED_GRAD = Primitive(
+    "batch_norm_relu_max_pool2d_grad", fused_grad_kernel, outputs=("dx", "dweight", "dbias"), promote="same",
+    decompose=grad_in_tensors,
+)
+
+
+def _fused_vjp(g: Any, saved: Any, **settings: Any) -> tuple:
+    found = FUSED_GRAD(g, saved.x, saved.weight, saved.bias, saved.mean, saved.var, **settings)
+    return *found, None, None
+
+
+SAVES = ("x", "weight", "bias", "mean", "var")
+VJPS["batch_norm_relu"] = Rule(joint=_fused_vjp, saves=SAVES)
+VJPS["batch_norm_relu_max_pool2d"] = Rule(joint=_fused_vjp, saves=SAVES)
+FUSIONS["relu", "batch_norm"] = BATCH_NORM_RELU
+FUSIONS["max_pool2d", "batch_norm_relu"] = BATCH_NORM_RELU_MAX_POOL2D
+
+ROWS = {
+    "cpu_spatial": {
+        "conv2d": supports_conv2d,
+        "conv2d_input_grad": supports_conv2d_input_grad,
+        "conv2d_weight_grad": supports_conv2d_weight_grad,
+        "batch_norm_stats": supports_channels,
+        "batch_norm": supports_channels,
+        "batch_norm_grad": supports_gradient,
+        "max_pool2d": supports_pool,
+        "max_pool2d_grad": supports_max_pool_grad,
+        "batch_norm_relu_max_pool2d": supports_pool,
+        "batch_norm_relu_max_pool2d_grad": supports_pool_gradient,
+    },
+    "row_operations": {"log_softmax": supports_rows, "layer_norm": supports_layer_norm},
+    "stepping": {"sgd_step": supports_sgd, "adam_step": supports_adam},
+}
+for _file, _rows in ROWS.items():
+    for _name, _supports in _rows.items():
+        KERNELS[_name, "numba"] = Kernel(f"tinytorch.given.{_file}:{_name}", _supports)

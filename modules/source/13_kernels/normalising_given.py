@@ -1,0 +1,218 @@
+"""Batch normalisation, ReLU and 2×2 max pooling of channels-last images, alone and as one operation.
+
+Each of them reads and writes whole images and computes almost nothing: they cost what the memory costs. Fused, the
+convolution's output is read once forward and twice backward, and nothing but the pooled quarter is written forward;
+where the maximum lay is found again by comparing, not remembered.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from tinytorch.given.compiling import inlined, threaded
+from tinytorch.given.vectors import LANES, broadcast, fma, larger, load, store, where_equal, where_greater, where_nan
+
+CHUNK = 512     # pixels that are summed in float32 before the sum is added to a float64
+
+
+@threaded
+def channel_sums(x, pixels, channels, pivot, sums, threads):
+    """sums[thread] = (Σ (x - pivot), Σ (x - pivot)²) of each channel, over the thread's pixels, in float64.
+
+    With a pivot near the data nothing cancels when the variance is taken from these sums.
+    """
+    for thread in prange(threads):
+        own = sums[thread]
+        own[:] = 0
+        end = (thread + 1) * pixels // threads
+        for first in range(thread * pixels // threads, end, CHUNK):
+            last = min(first + CHUNK, end)
+            for c in range(0, channels, LANES):
+                centre, total, squares = load(pivot, c), broadcast(np.float32(0)), broadcast(np.float32(0))
+                for pixel in range(first, last):
+                    value = load(x, pixel * channels + c) - centre
+                    total, squares = total + value, fma(value, value, squares)
+                add_lanes(own, c, total)
+                add_lanes(own, channels + c, squares)
+
+
+@inlined
+def add_lanes(sums, at, vector):
+    """Add the eight lanes of a vector to eight float64."""
+    lanes = np.empty(LANES, np.float32)
+    store(lanes, 0, vector)
+    for lane in range(LANES):
+        sums[at + lane] += lanes[lane]
+
+
+@threaded
+def scale_and_shift(x, scale, shift, out, pixels, channels, threads):
+    """out = x·scale + shift for each channel."""
+    for thread in prange(threads):
+        for pixel in range(thread * pixels // threads, (thread + 1) * pixels // threads):
+            for c in range(0, channels, LANES):
+                y = fma(load(x, pixel * channels + c), load(scale, c), load(shift, c))
+                store(out, pixel * channels + c, y)
+
+
+@threaded
+def scale_shift_relu_pool(x, scale, shift, out, images, height, width, channels, threads):
+    """out = the maximum over 2×2 pixels of max(x·scale + shift, 0)."""
+    line = width * channels
+    for thread in prange(threads):
+        nothing = broadcast(np.float32(0))
+        for image in range(thread * images // threads, (thread + 1) * images // threads):
+            for row in range(height // 2):
+                at = (image * height + 2 * row) * line
+                target = (image * (height // 2) + row) * (width // 2) * channels
+                for _ in range(width // 2):
+                    for c in range(0, channels, LANES):
+                        a, b = load(scale, c), load(shift, c)
+                        upper = larger(fma(a, load(x, at + c), b), fma(a, load(x, at + channels + c), b))
+                        lower = larger(fma(a, load(x, at + line + c), b), fma(a, load(x, at + line + channels + c), b))
+                        store(out, target + c, larger(larger(upper, lower), nothing))
+                    at += 2 * channels
+                    target += channels
+
+
+@inlined
+def through_pool(x, at, line, channels, c, scale, shift, sent):
+    """Return the four pixels of x, and what of `sent` reaches each through ReLU and maximum: the first one takes it."""
+    nothing = broadcast(np.float32(0))
+    a, b = load(scale, c), load(shift, c)
+    x0, x1 = load(x, at + c), load(x, at + channels + c)
+    x2, x3 = load(x, at + line + c), load(x, at + line + channels + c)
+    y0, y1, y2, y3 = fma(a, x0, b), fma(a, x1, b), fma(a, x2, b), fma(a, x3, b)
+    top = larger(larger(y0, y1), larger(y2, y3))
+    rest = where_greater(top, nothing, sent, nothing)
+    d0 = where_equal(y0, top, rest, nothing)
+    rest = rest - d0
+    d1 = where_equal(y1, top, rest, nothing)
+    rest = rest - d1
+    d2 = where_equal(y2, top, rest, nothing)
+    d3 = where_equal(y3, top, rest - d2, nothing)
+    return x0, x1, x2, x3, d0, d1, d2, d3
+
+
+@threaded
+def pool(x, out, images, height, width, channels, threads):
+    """out = the maximum over 2×2 pixels of x; NaN is larger than every number."""
+    line = width * channels
+    for thread in prange(threads):
+        for row in range(thread * images * (height // 2) // threads, (thread + 1) * images * (height // 2) // threads):
+            at, target = 2 * row * line, row * (width // 2) * channels
+            for _ in range(width // 2):
+                for c in range(0, channels, LANES):
+                    upper = larger(load(x, at + c), load(x, at + channels + c))
+                    lower = larger(load(x, at + line + c), load(x, at + line + channels + c))
+                    store(out, target + c, larger(upper, lower))
+                at += 2 * channels
+                target += channels
+
+
+@threaded
+def pool_gradient(x, g, out, images, height, width, channels, threads):
+    """out = g at the first maximum of each 2×2 pixels of x, 0 elsewhere; the first NaN counts as a maximum."""
+    line = width * channels
+    for thread in prange(threads):
+        nothing = broadcast(np.float32(0))
+        for row in range(thread * images * (height // 2) // threads, (thread + 1) * images * (height // 2) // threads):
+            at, source = 2 * row * line, row * (width // 2) * channels
+            for _ in range(width // 2):
+                for c in range(0, channels, LANES):
+                    x0, x1 = load(x, at + c), load(x, at + channels + c)
+                    x2, x3 = load(x, at + line + c), load(x, at + line + channels + c)
+                    top, rest = larger(larger(x0, x1), larger(x2, x3)), load(g, source + c)
+                    d0 = where_nan(x0, rest, where_equal(x0, top, rest, nothing))
+                    rest = rest - d0
+                    d1 = where_nan(x1, rest, where_equal(x1, top, rest, nothing))
+                    rest = rest - d1
+                    d2 = where_nan(x2, rest, where_equal(x2, top, rest, nothing))
+                    rest = rest - d2
+                    d3 = where_nan(x3, rest, where_equal(x3, top, rest, nothing))
+                    store(out, at + c, d0)
+                    store(out, at + channels + c, d1)
+                    store(out, at + line + c, d2)
+                    store(out, at + line + channels + c, d3)
+                at += 2 * channels
+                source += channels
+
+
+@threaded
+def gradient_sums(x, g, pivot, sums, pixels, channels, threads):
+    """sums[thread] = (Σ g, Σ g·(x - pivot)) of each channel, over the thread's pixels, in float64."""
+    for thread in prange(threads):
+        own = sums[thread]
+        own[:] = 0
+        end = (thread + 1) * pixels // threads
+        for first in range(thread * pixels // threads, end, CHUNK):
+            last = min(first + CHUNK, end)
+            for c in range(0, channels, LANES):
+                centre, total, moment = load(pivot, c), broadcast(np.float32(0)), broadcast(np.float32(0))
+                for pixel in range(first, last):
+                    sent = load(g, pixel * channels + c)
+                    total, moment = total + sent, fma(sent, load(x, pixel * channels + c) - centre, moment)
+                add_lanes(own, c, total)
+                add_lanes(own, channels + c, moment)
+
+
+@threaded
+def gradient(x, g, factors, out, pixels, channels, threads):
+    """out = factors[0]·g + factors[1]·x + factors[2] for each channel."""
+    for thread in prange(threads):
+        for pixel in range(thread * pixels // threads, (thread + 1) * pixels // threads):
+            for c in range(0, channels, LANES):
+                at = pixel * channels + c
+                level = fma(load(factors, channels + c), load(x, at), load(factors, 2 * channels + c))
+                store(out, at, fma(load(factors, c), load(g, at), level))
+
+
+@threaded
+def fused_gradient_sums(x, g, scale, shift, pivot, sums, images, height, width, channels, threads):
+    """sums[thread] = (Σ d, Σ d·(x - pivot)) of each channel, d being g behind pooling and ReLU, in float64."""
+    line = width * channels
+    for thread in prange(threads):
+        own = sums[thread]
+        own[:] = 0
+        for image in range(thread * images // threads, (thread + 1) * images // threads):
+            for c in range(0, channels, LANES):
+                total, moment = broadcast(np.float32(0)), broadcast(np.float32(0))
+                centre = load(pivot, c)
+                for row in range(height // 2):
+                    at = (image * height + 2 * row) * line
+                    source = (image * (height // 2) + row) * (width // 2) * channels
+                    for _ in range(width // 2):
+                        x0, x1, x2, x3, d0, d1, d2, d3 = through_pool(
+                            x, at, line, channels, c, scale, shift, load(g, source + c)
+                        )
+                        total = total + ((d0 + d1) + (d2 + d3))
+                        moment = fma(d0, x0 - centre, fma(d1, x1 - centre, moment))
+                        moment = fma(d2, x2 - centre, fma(d3, x3 - centre, moment))
+                        at += 2 * channels
+                        source += channels
+                add_lanes(own, c, total)
+                add_lanes(own, channels + c, moment)
+
+
+@threaded
+def fused_gradient(x, g, scale, shift, factors, out, images, height, width, channels, threads):
+    """out = factors[0]·d + factors[1]·x + factors[2] for each channel, d being g behind pooling and ReLU."""
+    line = width * channels
+    for thread in prange(threads):
+        for image in range(thread * images // threads, (thread + 1) * images // threads):
+            for row in range(height // 2):
+                at = (image * height + 2 * row) * line
+                source = (image * (height // 2) + row) * (width // 2) * channels
+                for _ in range(width // 2):
+                    for c in range(0, channels, LANES):
+                        k, b, d = load(factors, c), load(factors, channels + c), load(factors, 2 * channels + c)
+                        x0, x1, x2, x3, d0, d1, d2, d3 = through_pool(
+                            x, at, line, channels, c, scale, shift, load(g, source + c)
+                        )
+                        store(out, at + c, fma(k, d0, fma(b, x0, d)))
+                        store(out, at + channels + c, fma(k, d1, fma(b, x1, d)))
+                        store(out, at + line + c, fma(k, d2, fma(b, x2, d)))
+                        store(out, at + line + channels + c, fma(k, d3, fma(b, x3, d)))
+                    at += 2 * channels
+                    source += channels
