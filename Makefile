@@ -1,6 +1,7 @@
 # make setup   the virtual environment: everything locked by hash, this project editable
 # make run     install, check, export every module, run all checkpoints, train the reference CNN
 # make test    the whole test suite (set TESTS to run a part: make test TESTS=tests/tito)
+# make bench   ratios to PyTorch's times, where PyTorch is installed (set BENCH for options: make bench BENCH="cnn --threads 1")
 # make check   lint, types, module form, and the package in step with its sources
 
 PYTHON ?= python3
@@ -8,9 +9,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TESTS  ?=
+BENCH  ?=
 TRAIN  ?= cifar10 --budget 12
 
-.PHONY: setup run test check lock clean
+.PHONY: setup run test bench check lock clean
 
 setup: $(STAMP)
 
@@ -31,6 +33,9 @@ run: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest --timeout=900 $(TESTS)
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

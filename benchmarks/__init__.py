@@ -1,0 +1,1 @@
+"""How fast is TinyTorch? Ratios to PyTorch on the same processor, measured in one run: `python -m benchmarks`."""

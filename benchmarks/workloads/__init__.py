@@ -1,0 +1,42 @@
+"""What is measured: one row a workload. The order is that of the table.
+
+A workload with a file of its own name here makes steps in both libraries in turns; the others measure in their own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from benchmarks.alternate import steps_in_turns
+from benchmarks.setting import Setting
+
+
+@dataclass(frozen=True)
+class Workload:
+    """`targets`: by number of threads, the ratio to PyTorch that we want to stay below; `measure` returns the record
+    of alternate.measurement, or one with its own contents besides `ratios`."""
+
+    name: str
+    title: str
+    targets: dict[int, float]
+    measure: Callable[[Setting], dict[str, Any]]
+    pytorch: bool = True
+
+
+def in_turns(name: str, title: str, targets: dict[int, float]) -> Workload:
+    """A workload whose steps stand in workloads/NAME.py."""
+    return Workload(name, title, targets, partial(steps_in_turns, name))
+
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        in_turns("cnn", "CNN 3→32→64→128, batch 128, training step", {1: 0.5, 2: 0.5}),
+        in_turns("resnet9", "ResNet-9, batch 64, training step", {2: 0.6}),
+        in_turns("mlp", "MLP 784-512-10 and Adam, batch 64, training step", {2: 0.8}),
+        in_turns("chain", "100 operations on 8×8, forward and backward", {2: 1.5}),
+    )
+}
