@@ -364,16 +364,84 @@ def cases_of_log_softmax() -> Iterator[tuple]:
     yield "numpy", [numbers(0, 5)], {"dim": 1}
 
 
+def sent_back(rows: Any) -> Any:
+    """A gradient of the shape of `rows`."""
+    return numbers(*rows.shape).astype(rows.dtype)
+
+
+def cases_of_softmax_grad() -> Iterator[tuple]:
+    for backend, (x,), settings in cases_of_log_softmax():
+        if x.size:
+            with np.errstate(all="ignore"):
+                out = primitive("softmax").kernel(np, x, **settings)
+            yield backend, [sent_back(x), out], settings
+
+
+def cases_of_log_softmax_grad() -> Iterator[tuple]:
+    for backend, (x,), settings in cases_of_log_softmax():
+        if x.size:
+            with np.errstate(all="ignore"):
+                out = primitive("log_softmax").kernel(np, x, **settings)
+            yield backend, [sent_back(x), out], settings
+    yield "numpy", [numbers(5, 4).T, numbers(4, 5)], {"dim": 1}
+
+
 def cases_of_layer_norm() -> Iterator[tuple]:
-    for shape, axes in (((5, 7), 1), ((3, 2, 16), 1), ((4, 3, 5), 2), ((6, 1), 1), ((2, 9), 2)):
+    for shape, axes in (((5, 7), 1), ((3, 2, 16), 1), ((4, 3, 5), 2), ((6, 1), 1), ((2, 9), 2), ((700, 3), 1)):
         weight, bias = numbers(*shape[-axes:]), numbers(*shape[-axes:])
         yield "numba", [numbers(*shape) + 3, weight, bias], {"normalized_ndim": axes, "eps": 1e-5}
         yield "numba", [numbers(*shape), None, None], {"normalized_ndim": axes, "eps": 1e-5}
     rows = numbers(4, 11)
     rows[1, 2], rows[2, 10] = NAN, INF
     yield "numba", [rows, None, None], {"normalized_ndim": 1, "eps": 1e-5}
-    for x in (rows.T, numbers(4, 5).astype("float64"), numbers(0, 5)):
+    for x in (rows.T, numbers(4, 5).astype("float64"), numbers(0, 5), numbers(2, 20_000)):
         yield "numpy", [x, None, None], {"normalized_ndim": 1, "eps": 1e-5}
+
+
+def cases_of_rms_norm() -> Iterator[tuple]:
+    for backend, (x, weight, _), settings in cases_of_layer_norm():
+        yield backend, [x, weight], settings
+
+
+def cases_of_layer_norm_grad(name: str = "layer_norm", inputs: int = 3) -> Iterator[tuple]:
+    for backend, arrays, settings in cases_of_layer_norm():
+        if arrays[0].size:
+            with np.errstate(all="ignore"):
+                _, *statistics = primitive(name).kernel(np, *arrays[:inputs], **settings)
+            yield backend, [sent_back(arrays[0]), *arrays[:2], *statistics], settings
+
+
+def cases_of_rms_norm_grad() -> Iterator[tuple]:
+    yield from cases_of_layer_norm_grad("rms_norm", 2)
+
+
+def cases_of_cross_entropy() -> Iterator[tuple]:
+    plain = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
+    logits, target = numbers(37, 11) * 9, RNG.integers(0, 11, 37)
+    logits[0], target[5] = 1e4, -100
+    for settings in ({}, {"reduction": "none"}, {"reduction": "sum", "ignore_index": 3}, {"label_smoothing": 0.2},
+                     {"reduction": "none", "label_smoothing": 1.0, "ignore_index": -100}):
+        used = np.where(target == -100, settings.get("ignore_index", -100), target)
+        yield "numba", [logits, used, None], plain | settings
+    broken = logits.copy()
+    broken[1, 2], broken[2, 0], broken[3, 10], broken[5, 5] = NAN, INF, -INF, NAN
+    yield "numba", [broken, target, None], plain | {"reduction": "none"}
+    yield "numba", [numbers(3, 1), np.full(3, -100), None], plain      # the mean over nothing
+    yield "numba", [numbers(300, 130), RNG.integers(0, 130, 300), None], plain
+    yield "numpy", [logits, target, np.ones(11, "float32")], plain
+    yield "numpy", [logits, target.astype("int32"), None], plain
+    for x in (logits.astype("float64"), numbers(11, 37).T):
+        yield "numpy", [x, target, None], plain
+    yield "numpy", [numbers(0, 4), np.zeros(0, "int64"), None], plain
+
+
+def cases_of_cross_entropy_grad() -> Iterator[tuple]:
+    for backend, (x, target, weight), settings in cases_of_cross_entropy():
+        if x.size:
+            with np.errstate(all="ignore"):
+                _, logsumexp = primitive("cross_entropy").kernel(np, x, target, weight, **settings)
+            g = numbers(*(target.shape if settings["reduction"] == "none" else ())) * 1
+            yield backend, [np.asarray(g, x.dtype), x, target, weight, logsumexp], settings
 
 
 def lists(count: int, dtype: str = "float32") -> list:

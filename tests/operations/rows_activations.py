@@ -100,7 +100,8 @@ def bad_axis(call):
 ALONG = [
     Operation(
         name="softmax", call=F.softmax, reference=lambda a, dim: special.softmax(a, dim) if a.ndim else np.ones(()),
-        cases=unary(real(2.0), along, min_side=1), primitives=("softmax",), dtypes={"float16": "float16"},
+        cases=unary(real(2.0), along, min_side=1), primitives=("softmax", "softmax_grad"),
+        dtypes={"float16": "float16"},
         errors=[*bad_axis(F.softmax), Refused(lambda: F.softmax(tensor([[1.0]])), DTypeError, "found dim=None")],
         edges=[
             Edge([[1000.0, 1000.0, -INF]], [0.5, 0.5, 0.0], [[0.0, 0.0, 0.0]], {"dim": 0}),
@@ -110,12 +111,13 @@ ALONG = [
     ),
     Operation(
         name="softmax", call=Tensor.softmax, reference=lambda a, dim: special.softmax(a, dim), forms=(),
-        cases=[case([[1.0, -2.0], [0.5, 3.0]], dim=0)], primitives=("softmax",),
+        cases=[case([[1.0, -2.0], [0.5, 3.0]], dim=0)], primitives=("softmax", "softmax_grad"),
     ),
     Operation(
         name="log_softmax", call=F.log_softmax,
         reference=lambda a, dim: special.log_softmax(a, dim) if a.ndim else np.zeros(()),
-        cases=unary(real(2.0), along, min_side=1), primitives=("log_softmax",), dtypes={"float16": "float16"},
+        cases=unary(real(2.0), along, min_side=1), primitives=("log_softmax", "log_softmax_grad"),
+        dtypes={"float16": "float16"},
         errors=[*bad_axis(F.log_softmax),
                 Refused(lambda: F.log_softmax(tensor([[1.0]])), DTypeError, "found dim=None")],
         edges=[
@@ -130,4 +132,14 @@ ALONG = [
     ),
 ]  # fmt: skip
 
-ROWS = [*POINTWISE, *ALONG]
+RNG = np.random.default_rng(3)
+DERIVED = "derivative of a row above, which compares it with differences"
+GRADIENTS = [
+    Operation(
+        name=f"primitive.{name}", call=primitive(name), reference=DERIVED, primitives=(name,), forms=(),
+        cases=[case(RNG.normal(size=(2, 3)), RNG.normal(size=(2, 3)), dim=dim) for dim in (0, 1)],
+    )
+    for name in ("softmax_grad", "log_softmax_grad")
+]
+
+ROWS = [*POINTWISE, *ALONG, *GRADIENTS]

@@ -12,15 +12,7 @@ from typing import Any
 
 from tinytorch.core.engine import VJPS, Rule, primitive
 from tinytorch.given import vjp_activation_functions as vjp_activation_functions  # adds rows to VJPS
-
-
-def _softmax(g: Any, saved: Any, *, dim: int) -> Any:
-    """g·J with J = diag(p) - p pᵀ along `dim`."""
-    return saved.out * (g - (g * saved.out).sum(dim, keepdim=True))
-
-
-def _log_softmax(g: Any, saved: Any, *, dim: int) -> Any:
-    return g - saved.out.exp() * g.sum(dim, keepdim=True)
+from tinytorch.given.activation_grads import LOG_SOFTMAX_GRAD, SOFTMAX_GRAD
 
 
 def _silu(g: Any, saved: Any) -> Any:
@@ -48,5 +40,5 @@ VJPS["erfc"] = Rule(lambda g, s: g * (-s.x * s.x).exp() * (-2.0 / math.sqrt(math
 VJPS["erfinv"] = Rule(lambda g, s: g * (s.out * s.out).exp() * (math.sqrt(math.pi) / 2.0), saves=("out",))
 VJPS["silu"] = Rule(_silu, saves=("x",))
 VJPS["gelu"] = Rule(_gelu, saves=("x",))
-VJPS["softmax"] = Rule(_softmax, saves=("out",))
-VJPS["log_softmax"] = Rule(_log_softmax, saves=("out",))
+VJPS["softmax"] = Rule(lambda g, s, dim: SOFTMAX_GRAD(g, s.out, dim=dim), saves=("out",))
+VJPS["log_softmax"] = Rule(lambda g, s, dim: LOG_SOFTMAX_GRAD(g, s.out, dim=dim), saves=("out",))

@@ -10,16 +10,10 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.engine import FUSIONS, KERNELS, SERVICES, VJPS, Kernel, Primitive, Rule, choose_kernel, primitive
+from tinytorch.given import sequence_rows as sequence_rows  # adds rows to KERNELS
+from tinytorch.given.kernel_conditions import float32, of_shape
 
 CHANNELS = 8      # of images come in blocks of one vector; output channels of a convolution in blocks of two
-
-
-def _float32(*arrays: Any) -> bool:
-    return all(a is None or (getattr(a, "dtype", None) == np.float32 and a.size > 0) for a in arrays)
-
-
-def _of_shape(shape: tuple, *arrays: Any) -> bool:
-    return all(a is None or a.shape == shape for a in arrays)
 
 
 def _square(pair: Any) -> bool:
@@ -39,7 +33,7 @@ def _plain_convolution(x: Any, weight: Any, g: Any, stride: Any, padding: Any, d
 
 def supports_conv2d(x: Any, weight: Any, bias: Any, **settings: Any) -> bool:
     """Output channels in blocks of 16."""
-    if not _float32(x, weight, bias) or len(weight) % (2 * CHANNELS) or not _of_shape((len(weight),), bias):
+    if not float32(x, weight, bias) or len(weight) % (2 * CHANNELS) or not of_shape((len(weight),), bias):
         return False
     large = all(n + 2 * p >= k for n, p, k in zip(x.shape[2:], settings["padding"], weight.shape[2:], strict=True))
     return large and _plain_convolution(x.shape, weight.shape, None, **settings)
@@ -50,14 +44,14 @@ def supports_conv2d_input_grad(g: Any, weight: Any, *, size: Any, **settings: An
     kernel, padding = weight.shape[2:], settings["padding"][0]
     fits = _square(kernel) and padding < kernel[0] and tuple(settings["stride"]) == (1, 1)
     images = (len(g), weight.shape[1], *size)
-    plain = fits and _float32(g, weight) and weight.shape[1] % (2 * CHANNELS) == 0
+    plain = fits and float32(g, weight) and weight.shape[1] % (2 * CHANNELS) == 0
     return plain and _plain_convolution(images, weight.shape, g.shape, **settings)
 
 
 def supports_conv2d_weight_grad(g: Any, x: Any, *, size: Any, **settings: Any) -> bool:
     """As the convolution."""
     weight = (g.shape[1], x.shape[1], *size)
-    blocks = _float32(g, x) and g.shape[1] % (2 * CHANNELS) == 0
+    blocks = float32(g, x) and g.shape[1] % (2 * CHANNELS) == 0
     return blocks and _plain_convolution(x.shape, weight, g.shape, **settings)
 
 
@@ -66,7 +60,7 @@ def supports_conv2d_weight_grad(g: Any, x: Any, *, size: Any, **settings: Any) -
 
 def supports_normalised(x: Any, *others: Any, **settings: Any) -> bool:
     """Float32 images or rows, and one number a channel of all else."""
-    return _float32(x, *others) and _of_shape(x.shape[1:2], *others)
+    return float32(x, *others) and of_shape(x.shape[1:2], *others)
 
 
 def supports_channels(x: Any, *others: Any, **settings: Any) -> bool:
@@ -76,7 +70,7 @@ def supports_channels(x: Any, *others: Any, **settings: Any) -> bool:
 
 def supports_gradient(g: Any, x: Any, *others: Any, **settings: Any) -> bool:
     """As the operation itself."""
-    return _float32(g) and g.shape == x.shape and supports_channels(x, *others)
+    return float32(g) and g.shape == x.shape and supports_channels(x, *others)
 
 
 def supports_pool(x: Any, *others: Any, **pooling: Any) -> bool:
@@ -88,7 +82,7 @@ def supports_pool(x: Any, *others: Any, **pooling: Any) -> bool:
 
 def supports_pool_gradient(g: Any, x: Any, *others: Any, **settings: Any) -> bool:
     """The same, for what comes back."""
-    if not _float32(g) or not supports_pool(x, *others, **settings):
+    if not float32(g) or not supports_pool(x, *others, **settings):
         return False
     return g.shape == (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2)
 
@@ -98,26 +92,14 @@ def supports_max_pool_grad(g: Any, x: Any, out: Any, **settings: Any) -> bool:
     return g.shape == out.shape and supports_pool_gradient(g, x, **settings)
 
 
-# ---- rows and steps --------------------------------------------------------------------------------------------------
-
-
-def supports_rows(x: Any, *, dim: int) -> bool:
-    """Row-major float32, along the last axis."""
-    return _float32(x) and x.flags.c_contiguous and dim == x.ndim - 1
-
-
-def supports_layer_norm(x: Any, weight: Any, bias: Any, *, normalized_ndim: int, **settings: Any) -> bool:
-    """Row-major float32."""
-    shape = x.shape[x.ndim - normalized_ndim :]
-    row_major = all(a is None or a.flags.c_contiguous for a in (x, weight, bias))
-    return _float32(x, weight, bias) and row_major and _of_shape(shape, weight, bias)
+# ---- optimizer steps ------------------------------------------------------------------------------------------------
 
 
 def supports_step(params: list, grads: list, *averages: Any, **settings: Any) -> bool:
     """Float32 parameters whose numbers lie without gaps, and averages of the same shapes."""
     lists = [params, *(a for a in averages if a is not None)]
     return all(
-        _float32(*each, g) and all(a.flags.c_contiguous and a.shape == g.shape for a in each)
+        float32(*each, g) and all(a.flags.c_contiguous and a.shape == g.shape for a in each)
         for *each, g in zip(*lists, grads, strict=True)
     )
 
@@ -220,7 +202,6 @@ ROWS = {
         "batch_norm_relu_max_pool2d": supports_pool,
         "batch_norm_relu_max_pool2d_grad": supports_pool_gradient,
     },
-    "row_operations": {"log_softmax": supports_rows, "layer_norm": supports_layer_norm},
     "stepping": {"sgd_step": supports_sgd, "adam_step": supports_adam},
 }
 for _file, _rows in ROWS.items():

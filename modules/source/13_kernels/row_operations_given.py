@@ -1,7 +1,6 @@
-"""Operations on the rows of a matrix: log-softmax and layer normalisation. (Softmax is the taught kernel.)
+"""Log-softmax, and the gradients of softmax and log-softmax. (Softmax itself is the taught kernel.)
 
 Each takes a row through all of its steps while it lies in the cache; the reference writes a whole matrix after each.
-A row may end in the middle of a vector: its rest is done one number at a time.
 """
 
 from __future__ import annotations
@@ -12,73 +11,64 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from tinytorch.given.compiling import inlined, threaded
+from tinytorch.given.compiling import compiled, threaded
 from tinytorch.given.exponentials import exponential
-from tinytorch.given.threads import get_num_threads
-from tinytorch.given.vectors import LANES, broadcast, fma, lane_sum, load, store
+from tinytorch.given.row_passes import (
+    load_rest,
+    row_maximum,
+    row_product,
+    row_sum,
+    store_rest,
+    sum_of_exponentials,
+    threads_for,
+)
+from tinytorch.given.vectors import LANES, broadcast, fma
+
+LOG_SOFTMAX, SOFTMAX_GRAD, LOG_SOFTMAX_GRAD = range(3)
 
 
-@inlined
-def row_maximum(x, at, n):
-    """Return the largest of n numbers; NaN if one of them is."""
-    largest = x[at]
-    for i in range(1, n):
-        value = x[at + i]
-        largest = value if value > largest or value != value else largest
-    return largest
+@compiled
+def some_rows(kind, g, x, out, first, last, n):
+    """Rows `first` to `last` of out: log-softmax of x; or the gradient g through softmax or log-softmax, x its output.
 
-
-@inlined
-def exponentials_of_row(x, at, n, shift, out):
-    """Write e**(x - shift) of n numbers to out and return their sum."""
-    moved = broadcast(np.float32(-shift))
-    total = broadcast(np.float32(0))
-    whole = n - n % LANES
-    for i in range(0, whole, LANES):
-        power = exponential(load(x, at + i) + moved)
-        store(out, at + i, power)
-        total = total + power
-    rest = np.float32(0)
-    for i in range(whole, n):
-        out[at + i] = np.float32(math.exp(x[at + i] - shift))
-        rest += out[at + i]
-    return lane_sum(total) + rest
-
-
-@threaded
-def log_softmax_rows(x, out, rows, n, threads):
-    """out = x - log Σ e**x of each row."""
-    for thread in prange(threads):
-        for row in range(thread * rows // threads, (thread + 1) * rows // threads):
-            at = row * n
+    x - log Σ e**x;   x·(g - Σ g·x);   g - e**x·Σ g
+    """
+    zero = broadcast(np.float32(0))
+    for at in range(first * n, last * n, n):
+        end = at + n
+        if kind == LOG_SOFTMAX:
             largest = row_maximum(x, at, n)
-            logarithm = np.float32(math.log(exponentials_of_row(x, at, n, largest, out)))
-            for i in range(at, at + n):
-                out[i] = (x[i] - largest) - logarithm
+            logarithm = broadcast(np.float32(-math.log(sum_of_exponentials(x, at, n, largest))))
+            moved = broadcast(np.float32(-largest))
+            for i in range(at, end, LANES):
+                store_rest(out, i, end - i, (load_rest(x, i, end - i, zero) + moved) + logarithm)
+        elif kind == SOFTMAX_GRAD:
+            level = broadcast(np.float32(-row_product(g, x, at, n)))
+            for i in range(at, end, LANES):
+                sent = load_rest(g, i, end - i, zero) + level
+                store_rest(out, i, end - i, sent * load_rest(x, i, end - i, zero))
+        else:
+            total = broadcast(np.float32(-row_sum(g, at, n)))
+            for i in range(at, end, LANES):
+                power = exponential(load_rest(x, i, end - i, zero))
+                store_rest(out, i, end - i, fma(power, total, load_rest(g, i, end - i, zero)))
 
 
 @threaded
-def layer_norm_rows(x, weight, bias, out, means, rstds, rows, n, eps, threads):
-    """out = (x - mean)·rstd·weight + bias of each row; two passes for the statistics, both in the cache."""
+def all_rows(kind, g, x, out, rows, n, threads):
+    """The same for all rows, a part of them in each thread."""
     for thread in prange(threads):
-        for row in range(thread * rows // threads, (thread + 1) * rows // threads):
-            at = row * n
-            total = np.float64(0)
-            for i in range(at, at + n):
-                total += x[i]
-            mean = np.float32(total / n)
-            squares = np.float64(0)
-            for i in range(at, at + n):
-                squares += (x[i] - mean) * (x[i] - mean)
-            rstd = np.float32(1 / math.sqrt(squares / n + eps))
-            means[row], rstds[row] = mean, rstd
-            whole = n - n % LANES
-            slope, level = broadcast(rstd), broadcast(np.float32(-mean * rstd))
-            for i in range(0, whole, LANES):
-                z = fma(load(x, at + i), slope, level)
-                store(out, at + i, fma(z, load(weight, i), load(bias, i)))
-            for i in range(whole, n):
-                out[at + i] = (x[at + i] - mean) * rstd * weight[i] + bias[i]
+        some_rows(kind, g, x, out, thread * rows // threads, (thread + 1) * rows // threads, n)
+
+
+def _over_rows(kind: int, g: Any, x: Any) -> Any:
+    out, n, threads = np.empty_like(x), x.shape[-1], threads_for(x.size)
+    arrays = g.reshape(-1), x.reshape(-1), out.reshape(-1)
+    if threads == 1:
+        some_rows(kind, *arrays, 0, x.size // n, n)
+    else:
+        all_rows(kind, *arrays, x.size // n, n, threads)
+    return out
 
 
 # ---- in the form that `bind` calls ----------------------------------------------------------------------------------
@@ -86,22 +76,14 @@ def layer_norm_rows(x, weight, bias, out, means, rstds, rows, n, eps, threads):
 
 def log_softmax(xp: Any, x: Any, *, dim: int) -> Any:
     """See module 03; along the last axis."""
-    out = np.empty_like(x)
-    n = x.shape[-1]
-    log_softmax_rows(x.reshape(-1), out.reshape(-1), x.size // n, n, get_num_threads())
-    return out
+    return _over_rows(LOG_SOFTMAX, x, x)
 
 
-def layer_norm(xp: Any, x: Any, weight: Any, bias: Any, *, normalized_ndim: int, eps: float) -> tuple:
-    """See module 06."""
-    lead, shape = x.shape[: x.ndim - normalized_ndim], x.shape[x.ndim - normalized_ndim :]
-    n = math.prod(shape)
-    rows = x.size // n
-    weight = np.ones(n, np.float32) if weight is None else weight.reshape(-1)
-    bias = np.zeros(n, np.float32) if bias is None else bias.reshape(-1)
-    out, means, rstds = np.empty_like(x), np.empty(rows, np.float32), np.empty(rows, np.float32)
-    layer_norm_rows(
-        x.reshape(-1), weight, bias, out.reshape(-1), means, rstds, rows, n, np.float32(eps), get_num_threads()
-    )
-    kept = lead + (1,) * normalized_ndim
-    return out, means.reshape(kept), rstds.reshape(kept)
+def softmax_grad(xp: Any, g: Any, out: Any, *, dim: int) -> Any:
+    """See module 09; along the last axis."""
+    return _over_rows(SOFTMAX_GRAD, g, out)
+
+
+def log_softmax_grad(xp: Any, g: Any, out: Any, *, dim: int) -> Any:
+    """See module 09; along the last axis."""
+    return _over_rows(LOG_SOFTMAX_GRAD, g, out)

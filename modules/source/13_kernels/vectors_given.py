@@ -108,6 +108,46 @@ def store(typing: Any, array: Any, index: Any, vector: Any) -> Any:
     return types.void(array, types.intp, float32x8), generate
 
 
+def _emit_mask(builder: Any, count: Any) -> Any:
+    """Return a vector of bits: whether a lane's number is below `count`."""
+    whole = ir.VectorType(ir.IntType(64), LANES)
+    undefined, zero = ir.Constant(whole, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+    counts = builder.insert_element(undefined, count, zero)
+    spread = builder.shuffle_vector(counts, undefined, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+    return builder.icmp_signed("<", ir.Constant(whole, list(range(LANES))), spread)
+
+
+@intrinsic
+def load_some(typing: Any, array: Any, index: Any, count: Any, rest: Any) -> Any:
+    """Return array[index : index + count], for count below 8; the other lanes are those of `rest`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, index, count, rest = arguments
+        pointer = builder.bitcast(address(context, builder, signature.args[0], array, index), VECTOR.as_pointer())
+        mask, align = _emit_mask(builder, count), ir.Constant(ir.IntType(32), ALIGNMENT)
+        kind = ir.FunctionType(VECTOR, [pointer.type, align.type, mask.type, VECTOR])
+        name = f"llvm.masked.load.v{LANES}f32.p0v{LANES}f32"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [pointer, align, mask, rest])
+
+    return float32x8(array, types.intp, types.intp, float32x8), generate
+
+
+@intrinsic
+def store_some(typing: Any, array: Any, index: Any, count: Any, vector: Any) -> Any:
+    """array[index : index + count] = the first lanes of vector, for count below 8."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, index, count, vector = arguments
+        pointer = builder.bitcast(address(context, builder, signature.args[0], array, index), VECTOR.as_pointer())
+        mask, align = _emit_mask(builder, count), ir.Constant(ir.IntType(32), ALIGNMENT)
+        kind = ir.FunctionType(ir.VoidType(), [VECTOR, pointer.type, align.type, mask.type])
+        name = f"llvm.masked.store.v{LANES}f32.p0v{LANES}f32"
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [vector, pointer, align, mask])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, float32x8), generate
+
+
 @intrinsic
 def broadcast(typing: Any, number: Any) -> Any:
     """Return a vector with `number`, as a float32, in every lane."""
@@ -179,7 +219,7 @@ def _arithmetic(instruction: str) -> Callable:
     return intrinsic(combine)
 
 
-_ADD, _SUB, _MUL = (_arithmetic(instruction) for instruction in ("fadd", "fsub", "fmul"))
+_ADD, _SUB, _MUL, _DIV = (_arithmetic(instruction) for instruction in ("fadd", "fsub", "fmul", "fdiv"))
 
 
 @overload(operator.add)
@@ -195,6 +235,26 @@ def _sub(x, y):
 @overload(operator.mul)
 def _mul(x, y):
     return (lambda x, y: _MUL(x, y)) if x == y == float32x8 else None
+
+
+@overload(operator.truediv)
+def _div(x, y):
+    return (lambda x, y: _DIV(x, y)) if x == y == float32x8 else None
+
+
+@intrinsic
+def lane_maximum(typing: Any, x: Any) -> Any:
+    """Return the largest of the eight lanes; NaN if one of them is."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = [builder.extract_element(arguments[0], ir.Constant(ir.IntType(32), i)) for i in range(LANES)]
+        largest = lanes[0]
+        for lane in lanes[1:]:
+            larger_one = builder.select(builder.fcmp_unordered(">", lane, largest), lane, largest)
+            largest = builder.select(builder.fcmp_unordered("uno", largest, largest), largest, larger_one)
+        return largest
+
+    return types.float32(float32x8), generate
 
 
 @intrinsic

@@ -1,0 +1,87 @@
+"""The kernels of rows at sizes that several threads share.
+
+Checkpoint 12 compares every kernel with its reference at small and odd sizes, on broken numbers and in every order of
+memory; arrays that are large enough for threads are here, with 1, 2 and 3 of them.
+"""
+
+import numpy as np
+import pytest
+
+import tinytorch
+from tinytorch import get_num_threads, set_num_threads
+from tinytorch.core.engine import KERNELS, primitive
+from tinytorch.nn import functional as F
+
+RNG = np.random.default_rng(4)
+PLAIN = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.1}
+
+
+def numbers(*shape):
+    """Normal float32 numbers."""
+    return RNG.normal(size=shape).astype("float32")
+
+
+def rows():
+    """Yield (kernel, arrays, settings): more rows than a chunk holds, of a length that no vector divides."""
+    x, g, weight, bias = numbers(641, 77), numbers(641, 77), numbers(77), numbers(77)
+    x[5, 3], x[640, 76] = np.nan, np.inf
+    yield "log_softmax", [x], {"dim": 1}
+    yield "softmax_grad", [g, x], {"dim": 1}
+    yield "log_softmax_grad", [g, x], {"dim": 1}
+    target = RNG.integers(0, 77, 641)
+    target[::50] = -100
+    yield "cross_entropy", [x, target, None], PLAIN | {"reduction": "none"}
+    yield "cross_entropy_grad", [g[:, 0].copy(), x, target, None, numbers(641) + 6], PLAIN | {"reduction": "none"}
+    settings, mean = {"normalized_ndim": 1, "eps": 1e-5}, numbers(641, 1)
+    yield "layer_norm", [x, weight, bias], settings
+    yield "layer_norm_grad", [g, x, weight, mean, np.abs(mean)], settings
+    yield "rms_norm", [x, weight], settings
+    yield "rms_norm_grad", [g, x, None, np.abs(mean)], settings
+
+
+CASES = {name: (arrays, settings) for name, arrays, settings in rows()}
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    """The number of threads is the process's: it is put back."""
+    threads = get_num_threads()
+    yield
+    set_num_threads(threads)
+
+
+def results(kernel, arrays, settings):
+    """Return the outputs of a kernel as a list."""
+    with np.errstate(all="ignore"):
+        found = kernel(np, *arrays, **settings)
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_any_number_of_threads_gives_what_the_reference_gives(name):
+    arrays, settings = CASES[name]
+    row = KERNELS[name, "numba"]
+    assert row.accepts(arrays, settings), f"{name}: declined"
+    expected = results(primitive(name).kernel, arrays, settings)
+    for threads in (1, 2, 3):
+        set_num_threads(threads)
+        found, again = (results(row.load(), arrays, settings) for _ in range(2))
+        for one, repeated, other in zip(found, again, expected, strict=True):
+            assert np.array_equal(one, repeated, equal_nan=True), f"{name}, {threads} threads: two runs differ"
+            finite = np.isfinite(other)
+            assert np.array_equal(np.isfinite(one), finite), f"{name}, {threads} threads: NaN or infinity elsewhere"
+            gap = np.abs(one[finite] - other[finite]).max()
+            assert gap <= 5e-5 * np.abs(other[finite]).max(), f"{name}, {threads} threads: off by {gap:.3g}"
+
+
+def test_second_derivatives_through_the_kernels():
+    """Under create_graph a gradient kernel is differentiated by its decomposition, whoever computed its value."""
+    for function in (F.softmax, F.log_softmax):
+        x, g = tinytorch.from_numpy(numbers(5, 9)).requires_grad_(), tinytorch.from_numpy(numbers(5, 9))
+        found = []
+        for backend in ("numba", "numpy"):
+            with tinytorch.backends.use(backend):
+                (first,) = tinytorch.autograd.grad((function(x, dim=1) * g).sum(), [x], create_graph=True)
+                found.append(tinytorch.autograd.grad((first**2).sum(), [x])[0].numpy())
+        assert np.abs(found[0]).max() > 1e-3
+        assert np.allclose(*found, atol=1e-5)
