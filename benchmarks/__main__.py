@@ -20,7 +20,8 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="python -m benchmarks",
         description="TinyTorch's time as a ratio to PyTorch's, on this machine and in this run.",
     )
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"all, or some of {', '.join(WORKLOADS)}")
+    names = ", ".join(WORKLOADS)
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"all without data sets, or some of {names}")
     parser.add_argument("--threads", type=int, default=2, help="of each library (default 2)")
     parser.add_argument("--rounds", type=int, help=f"alternations (default {Setting.rounds})")
     parser.add_argument("--quick", action="store_true", help="few short rounds: to see that it works, not to compare")
@@ -42,11 +43,11 @@ def setting_of(given: argparse.Namespace) -> Setting:
 
 
 def chosen(names: list[str]) -> list[Workload]:
-    """The workloads called `names`, in the table's order; all of them if none is named."""
+    """The workloads called `names`, in the table's order; if none is named, all that need no data of their own."""
     unknown = [name for name in names if name not in WORKLOADS]
     if unknown:
         raise BenchmarkError(f"expected workloads out of {', '.join(WORKLOADS)}, found {unknown[0]!r}.")
-    return [workload for name, workload in WORKLOADS.items() if not names or name in names]
+    return [workload for name, workload in WORKLOADS.items() if (name in names if names else not workload.on_request)]
 
 
 def run(given: argparse.Namespace) -> None:

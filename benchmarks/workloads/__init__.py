@@ -24,11 +24,12 @@ class Workload:
     targets: dict[int, float]
     measure: Callable[[Setting], dict[str, Any]]
     pytorch: bool = True
+    on_request: bool = False  # measured only if it is named: it needs data that not everybody has
 
 
-def in_turns(name: str, title: str, targets: dict[int, float]) -> Workload:
+def in_turns(name: str, title: str, targets: dict[int, float], **more: bool) -> Workload:
     """A workload whose steps stand in workloads/NAME.py."""
-    return Workload(name, title, targets, partial(steps_in_turns, name))
+    return Workload(name, title, targets, partial(steps_in_turns, name), **more)
 
 
 WORKLOADS = {
@@ -38,5 +39,6 @@ WORKLOADS = {
         in_turns("resnet9", "ResNet-9, batch 64, training step", {2: 0.6}),
         in_turns("mlp", "MLP 784-512-10 and Adam, batch 64, training step", {2: 0.8}),
         in_turns("chain", "100 operations on 8×8, forward and backward", {2: 1.5}),
+        in_turns("cifar10", "a step of `tito train cifar10`, loading included", {2: 0.6}, on_request=True),
     )
 }
