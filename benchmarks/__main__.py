@@ -61,6 +61,9 @@ def run(given: argparse.Namespace) -> None:
         records[workload.name] = workload.measure(setting)
     print(f"TinyTorch ÷ PyTorch, threads: {setting.threads}, rounds: {setting.rounds}; below 1 TinyTorch needs less\n")
     print(report.table([report.row(workload, records[workload.name], setting.threads) for workload in workloads]))
+    for name, record in records.items():
+        if "note" in record:
+            print(f"{name}: {record['note']}")
     if given.output is not None:
         report.write(given.output, report.results(setting, records, workloads))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.libraries import OURS, THEIRS, TITLES
 from benchmarks.setting import ROOT, BenchmarkError, Setting
+from benchmarks.summary import compare
 
 LOSS_TOLERANCE = 1e-2  # relative; two libraries that compute the same network agree to about 1e-5
 MOST_STEPS = 1000
@@ -94,7 +95,7 @@ def measurement(turns: dict[str, list[dict]], facts: dict[str, dict]) -> dict[st
         cpu = [answer["cpu_seconds"] / len(answer["seconds"]) for answer in answers]
         libraries[name] = {"facts": facts[name], "step_seconds": seconds, "step_cpu_seconds": cpu}
     ours, theirs = libraries[OURS], libraries[THEIRS]
-    ratios = [a / b for a, b in zip(ours["step_seconds"], theirs["step_seconds"], strict=True)]
-    cpu = [a / b for a, b in zip(ours["step_cpu_seconds"], theirs["step_cpu_seconds"], strict=True)]
+    cpu = compare(ours["step_cpu_seconds"], theirs["step_cpu_seconds"])["ratios"]
     steps = len(turns[OURS][0]["seconds"])
-    return {"ratios": ratios, "cpu_ratios": cpu, "steps_a_turn": steps, "libraries": libraries}
+    found = compare(ours["step_seconds"], theirs["step_seconds"])
+    return {**found, "cpu_ratios": cpu, "steps_a_turn": steps, "libraries": libraries}

@@ -1,4 +1,4 @@
-"""From the ratios of the rounds to one line: median, spread, and whether the target is met."""
+"""From the times of the rounds to one line: ratios, median, spread, and whether the target is met."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from statistics import median, quantiles
 
 @dataclass(frozen=True)
 class Summary:
-    """`low` and `high` bound the middle half of the ratios; `best` is the smallest."""
+    """`low` and `high` bound the middle half of the ratios."""
 
     median: float
     low: float
     high: float
-    best: float
     rounds: int
+
+
+def compare(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, object]:
+    """Of the same rounds of both: the ratio of each, and of the best times, which neighbours disturb least."""
+    return {"ratios": [a / b for a, b in zip(ours, theirs, strict=True)], "best": min(ours) / min(theirs)}
 
 
 def summarise(ratios: Sequence[float]) -> Summary:
@@ -23,7 +27,7 @@ def summarise(ratios: Sequence[float]) -> Summary:
     if not ratios:
         raise ValueError("summarise: expected at least one ratio, found none: measure one round or more")
     low, _, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else [ratios[0]] * 3
-    return Summary(median(ratios), low, high, min(ratios), len(ratios))
+    return Summary(median(ratios), low, high, len(ratios))
 
 
 def verdict(summary: Summary, target: float) -> str:

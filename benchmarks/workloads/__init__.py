@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.alternate import steps_in_turns
 from benchmarks.setting import Setting
+from benchmarks.workloads import importing, loading, memory, overhead
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ def in_turns(name: str, title: str, targets: dict[int, float], **more: bool) -> 
     return Workload(name, title, targets, partial(steps_in_turns, name), **more)
 
 
+def alone(name: str, title: str, target: float, measure: Callable[[Setting], dict[str, Any]]) -> Workload:
+    """A workload that needs no PyTorch: its ratio is to something else, which the title names."""
+    return Workload(name, title, {1: target, 2: target}, measure, pytorch=False)
+
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
@@ -39,6 +45,11 @@ WORKLOADS = {
         in_turns("resnet9", "ResNet-9, batch 64, training step", {2: 0.6}),
         in_turns("mlp", "MLP 784-512-10 and Adam, batch 64, training step", {2: 0.8}),
         in_turns("chain", "100 operations on 8×8, forward and backward", {2: 1.5}),
+        alone("loading", "loading, crop, flip beside (a): share of a core", 0.1, loading.measure),
+        Workload("importing", "import", {1: 0.3, 2: 0.3}, importing.measure),
+        Workload("memory", "peak memory of (a)", {2: 1.0}, memory.measure),
+        alone("forward", "addition of 8×8 ÷ np.add", 4.5, partial(overhead.measure, "forward, autograd watching")),
+        alone("recorded", "the same, recorded for the gradient", 6.5, partial(overhead.measure, "recorded")),
         in_turns("cifar10", "a step of `tito train cifar10`, loading included", {2: 0.6}, on_request=True),
     )
 }

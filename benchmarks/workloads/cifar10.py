@@ -19,7 +19,7 @@ from benchmarks.workloads.cnn import network
 from tito.training.recipes import RECIPES
 
 RECIPE = RECIPES["cifar10"]
-RECORD = 1 + 3 * 32 * 32          # bytes: the label, then the pixels, channel by channel
+RECORD = 1 + 3 * 32 * 32  # bytes: the label, then the pixels, channel by channel
 STEPS = RECIPE.epochs * -(-50_000 // RECIPE.batch_size)
 
 

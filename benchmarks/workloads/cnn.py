@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from benchmarks.libraries import Library
-from benchmarks.workloads.training import training_step
+from benchmarks.workloads.training import random_data, training_step
 
 
 def network(torch):
@@ -18,6 +20,12 @@ def network(torch):
 
 def prepare(library: Library, batch: int = 128) -> Callable[[], float]:
     """A whole step: forward, cross-entropy, backward, and the optimizer of `tito train cifar10`."""
+    data = random_data(library, (batch, 3, 32, 32))
+    return partial(prepare_on_batches(library), *data)
+
+
+def prepare_on_batches(library: Library) -> Callable[[Any, Any], float]:
+    """The same step, on images and labels that are given to it."""
     model = library.network(network(library.torch))
     settings = {"lr": 1e-4, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
-    return training_step(library, model, library.optimizer("SGD", model, **settings), (batch, 3, 32, 32))
+    return training_step(library, model, library.optimizer("SGD", model, **settings))

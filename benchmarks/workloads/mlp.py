@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from benchmarks.libraries import Library
-from benchmarks.workloads.training import training_step
+from benchmarks.workloads.training import random_data, training_step
 
 
 def network(torch):
@@ -17,4 +18,5 @@ def network(torch):
 def prepare(library: Library, batch: int = 64) -> Callable[[], float]:
     """A whole step."""
     model = library.network(network(library.torch))
-    return training_step(library, model, library.optimizer("Adam", model, lr=1e-5), (batch, 784))
+    step = training_step(library, model, library.optimizer("Adam", model, lr=1e-5))
+    return partial(step, *random_data(library, (batch, 784)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from benchmarks.libraries import Library
-from benchmarks.workloads.training import training_step
+from benchmarks.workloads.training import random_data, training_step
 
 
 def network(torch, width=64):
@@ -35,4 +36,5 @@ def prepare(library: Library, batch: int = 64, width: int = 64) -> Callable[[], 
     """A whole step with SGD and momentum."""
     model = library.network(network(library.torch, width))
     settings = {"lr": 1e-4, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
-    return training_step(library, model, library.optimizer("SGD", model, **settings), (batch, 3, 32, 32))
+    step = training_step(library, model, library.optimizer("SGD", model, **settings))
+    return partial(step, *random_data(library, (batch, 3, 32, 32)))

@@ -10,19 +10,23 @@ import numpy as np
 from benchmarks.libraries import Library
 
 
-def training_step(library: Library, model: Any, optimizer: Any, shape: tuple[int, ...]) -> Callable[[], float]:
-    """A function that makes one step on random data of `shape` with ten classes, and returns the loss before it."""
+def random_data(library: Library, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Random inputs of `shape`, and labels of ten classes."""
     rng = np.random.default_rng(1)
     data = rng.normal(size=shape).astype("float32")
     x = library.images(data) if len(shape) == 4 else library.torch.from_numpy(data)
-    y = library.torch.from_numpy(rng.integers(0, 10, shape[0]))
+    return x, library.torch.from_numpy(rng.integers(0, 10, shape[0]))
+
+
+def training_step(library: Library, model: Any, optimizer: Any) -> Callable[[Any, Any], float]:
+    """A function that makes one step on inputs and labels, and returns the loss before it."""
     cross_entropy = library.torch.nn.functional.cross_entropy
 
-    def step() -> float:
+    def step(x: Any, y: Any) -> float:
         loss = cross_entropy(model(x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return float(loss.item())
 
     return step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ from benchmarks.libraries import AS_IT_COMES, OURS, THEIRS, load
 from benchmarks.setting import BenchmarkError, Setting
 from benchmarks.summary import Summary, summarise, verdict
 from benchmarks.worker import serve
-from benchmarks.workloads import WORKLOADS, chain, cnn, mlp, resnet9
+from benchmarks.workloads import WORKLOADS, chain, cnn, importing, loading, mlp, overhead, resnet9
 from tinytorch import get_num_threads, set_num_threads
 from tinytorch.core.engine import Watcher, overlay, watchers
 
@@ -28,8 +29,8 @@ MISSING = Setting(pytorch=str(Path(__file__).parent / "no-such-python"))
 
 
 def test_summary_of_known_ratios() -> None:
-    assert summarise([0.5, 0.1, 0.4, 0.2, 0.3]) == Summary(median=0.3, low=0.2, high=0.4, best=0.1, rounds=5)
-    assert summarise([0.7]) == Summary(0.7, 0.7, 0.7, 0.7, 1)
+    assert summarise([0.5, 0.1, 0.4, 0.2, 0.3]) == Summary(median=0.3, low=0.2, high=0.4, rounds=5)
+    assert summarise([0.7]) == Summary(0.7, 0.7, 0.7, 1)
     with pytest.raises(ValueError, match="expected at least one ratio"):
         summarise([])
 
@@ -71,6 +72,51 @@ def test_chain_is_one_hundred_operations() -> None:
         step()
     forward = [name for name, phase in seen if phase == "forward"]
     assert len(forward) == 101 and forward[-1] == "sum", forward
+
+
+def test_loading_counts_the_worker_and_the_fetching() -> None:
+    (found,) = loading.in_child(load(OURS, threads=1), rounds=1)["rounds"]
+    assert 0 < found["cpu_seconds"] < found["seconds"] and 0 <= found["waiting"] < found["seconds"], found
+
+
+def test_loading_gives_augmented_batches() -> None:
+    batches = loading.endless(loading.make_loader(load(OURS, threads=1), workers=0))
+    (images, labels, first), (other, _, later) = next(batches), next(batches)
+    assert images.shape == other.shape == (loading.BATCH, 3, 32, 32) and labels.shape == (loading.BATCH,)
+    assert not np.array_equal(images.numpy(), other.numpy())
+    assert later.item() >= first.item() > 0
+
+
+PEAKS = """
+import numpy
+from benchmarks.workloads import memory
+first = memory.peak()
+numpy.ones(1 << 24, "float32")
+second = memory.peak()
+memory.forget_peak()
+print(first, second, memory.peak())
+"""
+
+
+def test_peak_memory_is_that_of_the_steps_alone() -> None:
+    command, environment = [sys.executable, "-c", PEAKS], Setting().environment(OURS)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    before, with_block, after = map(int, done.stdout.split())
+    block = 4 << 24
+    assert with_block - before > block / 2
+    assert (with_block - after > block / 2) is Path("/proc/self/clear_refs").exists()
+
+
+def test_import_seconds() -> None:
+    assert 0 < importing.import_seconds(OURS, Setting()) < 60
+    with pytest.raises(BenchmarkError, match="expected `import no_such_library` to work, found: ModuleNotFoundError"):
+        importing.import_seconds("no_such_library", Setting())
+
+
+def test_overhead_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overhead, "ALTERNATIONS", 2)
+    record = overhead.measure("recorded", Setting(rounds=1))
+    assert len(record["ratios"]) == 2 and min(record["ratios"]) > 1
 
 
 # ---- the worker -----------------------------------------------------------------------------------------------------
