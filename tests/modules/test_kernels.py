@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -21,6 +22,9 @@ from tinytorch.core.engine import KERNELS, SETTINGS, primitive
 from tinytorch.nn import functional as F
 from tinytorch.optim import SGD
 from tinytorch.utils.data import DataLoader, TensorDataset
+from tito.checkpoints.guard import brings_kernels
+from tito.checkpoints.plugin import _kernels_of
+from tito.course.model import load_course
 from tito.kernels import kernels
 from tito.project import Project
 
@@ -119,14 +123,26 @@ def test_a_training_step_is_the_same_under_both_backends():
     assert np.allclose(fast, slow, rtol=1e-3), (fast, slow)
 
 
-@pytest.mark.parametrize("number", ["02", "05", "09"])
-def test_checkpoints_pass_with_the_reference_kernels_alone(number):
-    """Without a wish every test runs with the compiled kernels wherever they serve, so only the other side is left."""
+@pytest.mark.parametrize("number", ["05", "06", "09"])
+def test_checkpoints_pass_with_the_compiled_kernels(number):
+    """Without a wish they judge the reference kernels, which are what the student wrote, so the other side is left."""
     (checkpoint,) = (ROOT / "tests" / "checkpoints").glob(f"checkpoint_{number}_*.py")
     command = [sys.executable, "-m", "pytest", "-q", "-x", str(checkpoint)]
-    environment = {**os.environ, "TINYTORCH_BACKEND": "numpy"}
+    environment = {**os.environ, "TINYTORCH_BACKEND": "numba"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_checkpoint_judges_the_kernels_of_its_own_modules():
+    """A wrong reference kernel of module 06 must not hide behind the compiled one of module 13."""
+    course = load_course(Project(ROOT))
+    bring = [brings_kernels(course, checkpoint) for checkpoint in course.checkpoints]
+    assert bring.index(True) == bring.count(False) == [c.name for c in course.checkpoints].index("kernels")
+    with backends.use("auto"):
+        with _kernels_of(SimpleNamespace(reference_only=True)):
+            assert backends.current() == "numpy"
+        with _kernels_of(SimpleNamespace(reference_only=False)):
+            assert backends.current() == "auto"
 
 
 # ---- backends -------------------------------------------------------------------------------------------------------

@@ -31,6 +31,11 @@ def required_modules(course: Course, checkpoint: Checkpoint) -> tuple[Module, ..
     return course.closure(course.module(checkpoint.module))
 
 
+def brings_kernels(course: Course, checkpoint: Checkpoint) -> bool:
+    """Whether the module that makes others faster is among those that `checkpoint` judges."""
+    return any("core.kernels" in module.exports for module in required_modules(course, checkpoint))
+
+
 def source_hashes(project: Project, modules: Iterable[Module]) -> dict[str, str]:
     """Module name -> hash of its present source. Raises SourceError when a module's file is missing."""
     return {module.name: read_sources(project, module).sha256 for module in modules}

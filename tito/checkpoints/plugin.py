@@ -2,12 +2,17 @@
 
 Loaded by the project's pytest settings and, should those be overridden, by tests/checkpoints/conftest.py. It acts
 only on files called checkpoint_NN_name.py inside a project's tests/checkpoints.
+
+A checkpoint judges what the student wrote. So where its modules do not bring faster kernels it runs on the reference
+kernels, also if those are exported; TINYTORCH_BACKEND overrides that.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +59,20 @@ class CheckpointModule(pytest.Module):
         super().__init__(**rest)
         self.project = project
         self.imports: guard.ImportGuard | None = None
+        self.reference_only = False
 
     def collect(self) -> Any:
         """The tests of the file, or the refusal. The package's folder comes first on sys.path from here on."""
         try:
             course = load_course(self.project)
-            guard.check_export(self.project, course, course.checkpoint(self.path.name.split("_")[1]))
+            checkpoint = course.checkpoint(self.path.name.split("_")[1])
+            guard.check_export(self.project, course, checkpoint)
             root = str(self.project.root)
             if sys.path[0] != root:
                 sys.path.insert(0, root)
             guard.refresh_bytecode(self.project)
             self.imports = guard.ImportGuard(self.project)
+            self.reference_only = "TINYTORCH_BACKEND" not in os.environ and not guard.brings_kernels(course, checkpoint)
         except TitoError as problem:
             return [Refusal.from_parent(self, name="exported_from_present_source", sentence=str(problem))]
         return super().collect()
@@ -88,11 +96,21 @@ class Refusal(pytest.Item):
 
 @pytest.fixture(autouse=True)
 def _object_under_test(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Before and after each test of a checkpoint: `tinytorch` is the exported package."""
+    """Before and after each test of a checkpoint: `tinytorch` is the exported package; in it, the right kernels run."""
     module = request.node.getparent(CheckpointModule)
     _check_imports(module)
-    yield
+    with _kernels_of(module):
+        yield
     _check_imports(module)
+
+
+def _kernels_of(module: CheckpointModule | None) -> AbstractContextManager[Any]:
+    """The reference kernels alone where the checkpoint judges nothing else; otherwise as the process has it."""
+    backends = getattr(sys.modules.get("tinytorch"), "backends", None)
+    if module is None or not module.reference_only or backends is None:
+        return nullcontext()
+    chosen: AbstractContextManager[Any] = backends.use("numpy")
+    return chosen
 
 
 def _check_imports(module: CheckpointModule | None) -> None:
