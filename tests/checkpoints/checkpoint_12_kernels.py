@@ -328,8 +328,24 @@ def cases_of_batch_norm_relu_max_pool2d_grad() -> Iterator[tuple]:
                 out = primitive("max_pool2d").kernel(np, x, **pooling)
                 g = images(*out.shape).astype(x.dtype)
                 yield backend, [g, x, *statistics(x)], {"training": training, "eps": 0.01, **pooling}
-    x = images(2, 8, 4, 6)      # nothing pooled: the gradient of batch norm and ReLU
-    yield "numpy", [images(2, 8, 4, 6), x, *statistics(x)], {"training": True, "eps": 0.01}
+    for backend, x in normalised():      # nothing pooled: the gradient of batch norm and ReLU
+        for training in (True, False):
+            if x.size:
+                g = images(*x.shape).astype(x.dtype)
+                yield backend, [g, x, *statistics(x, affine=training)], {"training": training, "eps": 0.01}
+
+
+def cases_of_sum() -> Iterator[tuple]:
+    over = {"dim": (0, 2, 3), "keepdim": False}
+    for keepdim in (True, False):
+        yield "numba", [images(3, 8, 6, 10, order="last") + 5], over | {"keepdim": keepdim}
+    x = images(4, 16, 30, 30, order="last")
+    x[0, 1, 2, 3], x[1, 3, 2, 1], x[0, 5, 0, 0], x[2, 5, 0, 0] = NAN, INF, INF, -INF
+    yield "numba", [x], over
+    for x in (images(2, 8, 6, 6, order="first"), images(2, 6, 4, 4), images(0, 8, 4, 4)):
+        yield "numpy", [x], over
+    yield "numpy", [numbers(4, 5)], {"dim": None, "keepdim": False}
+    yield "numpy", [images(2, 8, 6, 6, order="last")], {"dim": (2, 3), "keepdim": False}
 
 
 def cases_of_relu() -> Iterator[tuple]:

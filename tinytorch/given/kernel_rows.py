@@ -83,7 +83,9 @@ def supports_pool(x: Any, *others: Any, **pooling: Any) -> bool:
 
 
 def supports_pool_gradient(g: Any, x: Any, *others: Any, **settings: Any) -> bool:
-    """The same, for what comes back."""
+    """The same, for what comes back; or nothing pooled."""
+    if not settings.keys() & {"kernel_size"}:
+        return supports_gradient(g, x, *others)
     if not float32(g) or not supports_pool(x, *others, **settings):
         return False
     return g.shape == (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2)
@@ -92,6 +94,11 @@ def supports_pool_gradient(g: Any, x: Any, *others: Any, **settings: Any) -> boo
 def supports_max_pool_grad(g: Any, x: Any, out: Any, **settings: Any) -> bool:
     """The same; `out` has the shape of g."""
     return g.shape == out.shape and supports_pool_gradient(g, x, **settings)
+
+
+def supports_sum(a: Any, *, dim: Any, keepdim: bool) -> bool:
+    """Channels-last images, over all axes but the channels."""
+    return a.ndim == 4 and dim == (0, 2, 3) and supports_channels(a) and a.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
 # ---- optimizer steps ------------------------------------------------------------------------------------------------
@@ -199,6 +206,7 @@ ROWS = {
         "batch_norm_stats": supports_channels,
         "batch_norm": supports_channels,
         "batch_norm_grad": supports_gradient,
+        "sum": supports_sum,
         "max_pool2d": supports_pool,
         "max_pool2d_grad": supports_max_pool_grad,
         "batch_norm_relu_max_pool2d": supports_pool,
@@ -206,6 +214,7 @@ ROWS = {
     },
     "stepping": {"sgd_step": supports_sgd, "adam_step": supports_adam},
 }
+OTHERWISE = {"sum": "sum_of_channels"}      # kernels that are not called as their operation
 for _file, _rows in ROWS.items():
     for _name, _supports in _rows.items():
-        KERNELS[_name, "numba"] = Kernel(f"tinytorch.given.{_file}:{_name}", _supports)
+        KERNELS[_name, "numba"] = Kernel(f"tinytorch.given.{_file}:{OTHERWISE.get(_name, _name)}", _supports)

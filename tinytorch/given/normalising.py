@@ -170,6 +170,59 @@ def gradient(x, g, factors, out, pixels, channels, threads):
                 store(out, at, fma(load(factors, c), load(g, at), level))
 
 
+@inlined
+def through_relu(x, at, scale, shift, c, sent):
+    """Return x, and what of `sent` reaches it through ReLU."""
+    nothing, value = broadcast(np.float32(0)), load(x, at)
+    return value, where_greater(fma(load(scale, c), value, load(shift, c)), nothing, sent, nothing)
+
+
+@threaded
+def relu_gradient_sums(x, g, scale, shift, pivot, sums, pixels, channels, threads):
+    """sums[thread] = (Σ d, Σ d·(x - pivot)) of each channel, d being g behind ReLU, in float64."""
+    for thread in prange(threads):
+        own = sums[thread]
+        own[:] = 0
+        end = (thread + 1) * pixels // threads
+        for first in range(thread * pixels // threads, end, CHUNK):
+            last = min(first + CHUNK, end)
+            for c in range(0, channels, LANES):
+                centre, total, moment = load(pivot, c), broadcast(np.float32(0)), broadcast(np.float32(0))
+                for pixel in range(first, last):
+                    at = pixel * channels + c
+                    value, sent = through_relu(x, at, scale, shift, c, load(g, at))
+                    total, moment = total + sent, fma(sent, value - centre, moment)
+                add_lanes(own, c, total)
+                add_lanes(own, channels + c, moment)
+
+
+@threaded
+def relu_gradient(x, g, scale, shift, factors, out, pixels, channels, threads):
+    """out = factors[0]·d + factors[1]·x + factors[2] for each channel, d being g behind ReLU."""
+    for thread in prange(threads):
+        for pixel in range(thread * pixels // threads, (thread + 1) * pixels // threads):
+            for c in range(0, channels, LANES):
+                at = pixel * channels + c
+                value, sent = through_relu(x, at, scale, shift, c, load(g, at))
+                level = fma(load(factors, channels + c), value, load(factors, 2 * channels + c))
+                store(out, at, fma(load(factors, c), sent, level))
+
+
+@threaded
+def sums_of_channels(x, sums, pixels, channels, threads):
+    """sums[thread] = Σ x of each channel, over the thread's pixels, in float64."""
+    for thread in prange(threads):
+        own = sums[thread]
+        own[:] = 0
+        end = (thread + 1) * pixels // threads
+        for first in range(thread * pixels // threads, end, CHUNK):
+            for c in range(0, channels, LANES):
+                total = broadcast(np.float32(0))
+                for pixel in range(first, min(first + CHUNK, end)):
+                    total = total + load(x, pixel * channels + c)
+                add_lanes(own, c, total)
+
+
 @threaded
 def fused_gradient_sums(x, g, scale, shift, pivot, sums, images, height, width, channels, threads):
     """sums[thread] = (Σ d, Σ d·(x - pivot)) of each channel, d being g behind pooling and ReLU, in float64."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from tinytorch.given.compiling import compiled, inlined, threaded
+from tinytorch.given.compiling import inlined, threaded
 from tinytorch.given.tiles import tile_2, tile_4, tile_6, transform
 from tinytorch.given.vectors import LANES, broadcast, fma, lane_sum, load, store
 
@@ -60,6 +60,20 @@ def place_image(x, image, height, width, channels, padding, canvas, canvas_width
         canvas[target : target + width * channels] = x[source : source + width * channels]
 
 
+def parts_of_tiles(images, out_height, out_width, outputs, threads):
+    """Return into how many parts to divide the tiles: one for each thread, if there are not more weights than tiles.
+
+    Otherwise the threads divide the output channels: then each weight is read by one of them only.
+    """
+    tiles = images * -(-out_height // TILE) * -(-out_width // TILE)
+    return threads if tiles >= outputs else 1
+
+
+def new_planes(count, inputs, outputs):
+    """Return room for the 36 planes of weights, or of their gradient, `count` times."""
+    return np.empty((count, PLANES * (inputs * outputs + 16)), np.float32)
+
+
 @inlined
 def place_of_tile(tile, down, across):
     """Return (image, row, column) of a tile, counted through all images."""
@@ -67,25 +81,34 @@ def place_of_tile(tile, down, across):
 
 
 @inlined
-def multiply_planes(planes, tiles, channels, weights, outputs, products, zeros):
+def share_of(thread, threads, parts, tiles, outputs):
+    """Return the work of a thread, (first tile, last, first output, last): the tiles are divided into `parts`."""
+    part, group, groups = thread % parts, thread // parts, threads // parts
+    blocks = outputs // 16
+    return (part * tiles // parts, (part + 1) * tiles // parts,
+            group * blocks // groups * 16, (group + 1) * blocks // groups * 16)
+
+
+@inlined
+def multiply_planes(planes, tiles, channels, weights, outputs, first_output, last_output, products, zeros):
     """products[plane] = planes[plane] · weights[plane] for the 36 planes."""
     for plane in range(PLANES):
         x_from, out_from = plane * ROOM * channels, plane * ROOM * outputs
-        for block in range(0, outputs, 16):
-            w_from = (plane * outputs + block) * channels
+        for block in range(first_output, last_output, 16):
+            w_from = plane * plane_size(channels, outputs) + block * channels
             for tile in range(0, tiles, 6):
                 tile_6(planes, x_from + tile * channels, channels, 1, weights, w_from, 16, channels, 1, 0, 0,
                        zeros, 0, 0, products, out_from + tile * outputs + block, outputs)
 
 
 @inlined
-def add_bias_and_write(scratch, bias, channels, out, at, line, rows, columns):
+def add_bias_and_write(scratch, bias, channels, first, last, out, at, line, rows, columns):
     """Write the part of a 4×4 tile that lies inside of the image, with the bias; return 0, or NaN after NaN and inf."""
     nothing = broadcast(np.float32(0))
     fault = nothing
     for i in range(rows):
         for j in range(columns):
-            for c in range(0, channels, LANES):
+            for c in range(first, last, LANES):
                 value = load(scratch, (i * TILE + j) * channels + c) + load(bias, c)
                 fault = fma(value, nothing, fault)
                 store(out, at + i * line + j * channels + c, value)
@@ -95,23 +118,40 @@ def add_bias_and_write(scratch, bias, channels, out, at, line, rows, columns):
 # ---- the three operations -------------------------------------------------------------------------------------------
 
 
-@compiled
-def transformed_weights(weight, inputs, outputs):
-    """Return G w Gᵀ of a weight [3][3][inputs][outputs], as [plane][outputs / 16][inputs][16]."""
-    result = np.empty(PLANES * inputs * outputs, np.float32)
-    size = inputs * outputs
-    for c in range(inputs):
-        for o in range(0, outputs, LANES):
-            target = ((o // 16) * inputs + c) * 16 + o % 16
-            transform_weight(weight, c * outputs + o, 3 * size, size, result, target, PATCH * size, size)
-    return result
+@threaded
+def transform_weights(weight, in_step, out_step, tap_step, inputs, outputs, result, threads):
+    """result = G w Gᵀ as [plane][outputs / 16][inputs][16], with a gap behind each plane: see `plane_size`.
+
+    weight: flat, the tap k of input c for output o lying at c·in_step + o·out_step + k·tap_step, from the first number
+    or, if tap_step is -1, from the last tap on: then it is turned round.
+    """
+    size = plane_size(inputs, outputs)
+    start = 0 if tap_step > 0 else 8
+    for thread in prange(threads):
+        taps = np.empty(9 * 16, np.float32)
+        for block in range(thread * (outputs // 16) // threads, (thread + 1) * (outputs // 16) // threads):
+            for c in range(inputs):
+                at = c * in_step + block * 16 * out_step + start
+                for o in range(16):
+                    for k in range(9):
+                        taps[k * 16 + o] = weight[at + o * out_step + k * tap_step]
+                target = (block * inputs + c) * 16
+                transform_weight(taps, 0, 48, 16, result, target, PATCH * size, size)
+                transform_weight(taps, LANES, 48, 16, result, target + LANES, PATCH * size, size)
+
+
+@inlined
+def plane_size(inputs, outputs):
+    """Return the distance between two planes of weights: not a power of two, see above."""
+    return inputs * outputs + 16
 
 
 @threaded
 def convolve(
-    x, weights, bias, out, faults, images, height, width, inputs, outputs, padding, out_height, out_width, threads
+    x, weights, bias, out, faults, images, height, width, inputs, outputs, padding, out_height, out_width, parts,
+    threads,
 ):
-    """out = x ⋆ weights + bias. All arrays flat and channels-last; `weights` as made by `transformed_weights`.
+    """out = x ⋆ weights + bias. All arrays flat and channels-last; `weights` as made by `transform_weights`.
 
     One infinity spoils its whole tile here, where by the definition it reaches only the pixels that see it. So
     faults[thread] becomes NaN if a result is not finite: then the definition has to be used.
@@ -123,9 +163,9 @@ def convolve(
         canvas = np.zeros((TILE * down + 2) * line, np.float32)
         planes, products = np.empty(PLANES * plane_in, np.float32), np.empty(PLANES * plane_out, np.float32)
         scratch, zeros = np.empty(TILE * TILE * outputs, np.float32), np.zeros(16, np.float32)
-        fault = np.float32(0)
-        current, end = -1, (thread + 1) * images // threads * down * across
-        for first in range(thread * images // threads * down * across, end, TILES):
+        fault, current = np.float32(0), -1
+        start, end, begin, last = share_of(thread, threads, parts, images * down * across, outputs)
+        for first in range(start, end, TILES):
             count = min(TILES, end - first)
             for t in range(count):
                 image, i, j = place_of_tile(first + t, down, across)
@@ -135,55 +175,66 @@ def convolve(
                 at = TILE * (i * line + j * inputs)
                 for c in range(0, inputs, LANES):
                     transform_patch(canvas, at + c, line, inputs, planes, t * inputs + c, PATCH * plane_in, plane_in)
-            multiply_planes(planes, count, inputs, weights, outputs, products, zeros)
+            multiply_planes(planes, count, inputs, weights, outputs, begin, last, products, zeros)
             for t in range(count):
                 image, i, j = place_of_tile(first + t, down, across)
-                for c in range(0, outputs, LANES):
+                for c in range(begin, last, LANES):
                     transform_outputs(products, t * outputs + c, PATCH * plane_out, plane_out,
                                       scratch, c, TILE * outputs, outputs)
                 at = ((image * out_height + TILE * i) * out_width + TILE * j) * outputs
-                fault += add_bias_and_write(scratch, bias, outputs, out, at, out_width * outputs,
+                fault += add_bias_and_write(scratch, bias, outputs, begin, last, out, at, out_width * outputs,
                                             min(TILE, out_height - TILE * i), min(TILE, out_width - TILE * j))
         faults[thread] = fault
 
 
 @inlined
-def add_products(planes, tiles, channels, gradients, outputs, sums):
-    """sums[plane] += planes[plane]ᵀ · gradients[plane] for the 36 planes: (channels, outputs) each."""
+def row_room(channels):
+    """Return the distance of two tiles in a plane that is read across: with long rows not a power of two either."""
+    return channels + 16 if channels >= 128 else channels
+
+
+@inlined
+def add_products(planes, tiles, channels, gradients, outputs, first_output, last_output, sums, zeros):
+    """sums[plane] (+)= planes[plane]ᵀ · gradients[plane] for the 36 planes; added to what is there if zeros is sums."""
+    x_row, g_row = row_room(channels), row_room(outputs)
+    start_row = outputs if len(zeros) == len(sums) else 0
     for plane in range(PLANES):
-        x_from, g_from = plane * ROOM * channels, plane * ROOM * outputs
-        for block in range(0, outputs, 16):
+        x_from, g_from = plane * ROOM * x_row, plane * ROOM * g_row
+        for block in range(first_output, last_output, 16):
             c = 0
             while c < channels:
-                at = (plane * channels + c) * outputs + block
+                at = plane * plane_size(channels, outputs) + c * outputs + block
+                start = at if start_row else 0
                 if channels - c >= 6:
-                    tile_6(planes, x_from + c, 1, channels, gradients, g_from + block, outputs, tiles, 1, 0, 0,
-                           sums, at, outputs, sums, at, outputs)
+                    tile_6(planes, x_from + c, 1, x_row, gradients, g_from + block, g_row, tiles, 1, 0, 0,
+                           zeros, start, start_row, sums, at, outputs)
                     c += 6
                 elif channels - c >= 4:
-                    tile_4(planes, x_from + c, 1, channels, gradients, g_from + block, outputs, tiles, 1, 0, 0,
-                           sums, at, outputs, sums, at, outputs)
+                    tile_4(planes, x_from + c, 1, x_row, gradients, g_from + block, g_row, tiles, 1, 0, 0,
+                           zeros, start, start_row, sums, at, outputs)
                     c += 4
                 else:
-                    tile_2(planes, x_from + c, 1, channels, gradients, g_from + block, outputs, tiles, 1, 0, 0,
-                           sums, at, outputs, sums, at, outputs)
+                    tile_2(planes, x_from + c, 1, x_row, gradients, g_from + block, g_row, tiles, 1, 0, 0,
+                           zeros, start, start_row, sums, at, outputs)
                     c += 2
 
 
 @threaded
-def weight_gradient(x, g, sums, images, height, width, inputs, outputs, padding, out_height, out_width, threads):
-    """sums[thread] = Σ over the thread's images of the transformed gradient of the weight, [plane][inputs][outputs]."""
+def weight_gradient(
+    x, g, sums, images, height, width, inputs, outputs, padding, out_height, out_width, parts, threads
+):
+    """sums[part] = Σ over a part of the tiles of the transformed gradient of the weight, [plane][inputs][outputs]."""
     down, across = -(-out_height // TILE), -(-out_width // TILE)
-    canvas_width, sent_line = TILE * across + 2, TILE * across * outputs
-    line, plane_in, plane_out = canvas_width * inputs, ROOM * inputs, ROOM * outputs
+    canvas_width, sent_line, line = TILE * across + 2, TILE * across * outputs, (TILE * across + 2) * inputs
+    row_in, row_out = row_room(inputs), row_room(outputs)
+    plane_in, plane_out = ROOM * row_in, ROOM * row_out
     for thread in prange(threads):
-        canvas = np.zeros((TILE * down + 2) * line, np.float32)
+        canvas, zeros = np.zeros((TILE * down + 2) * line, np.float32), np.zeros(16, np.float32)
         sent = np.zeros(TILE * down * sent_line, np.float32)
         planes, gradients = np.empty(PLANES * plane_in, np.float32), np.empty(PLANES * plane_out, np.float32)
-        own = sums[thread]
-        own[:] = 0
-        current, end = -1, (thread + 1) * images // threads * down * across
-        for first in range(thread * images // threads * down * across, end, TILES):
+        own, current = sums[thread % parts], -1
+        start, end, begin, last = share_of(thread, threads, parts, images * down * across, outputs)
+        for first in range(start, end, TILES):
             count = min(TILES, end - first)
             for t in range(count):
                 image, i, j = place_of_tile(first + t, down, across)
@@ -193,22 +244,29 @@ def weight_gradient(x, g, sums, images, height, width, inputs, outputs, padding,
                     current = image
                 at, sent_at = TILE * (i * line + j * inputs), TILE * (i * sent_line + j * outputs)
                 for c in range(0, inputs, LANES):
-                    transform_patch(canvas, at + c, line, inputs, planes, t * inputs + c, PATCH * plane_in, plane_in)
-                for c in range(0, outputs, LANES):
+                    transform_patch(canvas, at + c, line, inputs, planes, t * row_in + c, PATCH * plane_in, plane_in)
+                for c in range(begin, last, LANES):
                     spread_outputs(sent, sent_at + c, sent_line, outputs,
-                                   gradients, t * outputs + c, PATCH * plane_out, plane_out)
-            add_products(planes, count, inputs, gradients, outputs, own)
+                                   gradients, t * row_out + c, PATCH * plane_out, plane_out)
+            add_products(planes, count, inputs, gradients, outputs, begin, last, own, zeros if first == start else own)
+        if start == end:
+            own[:] = 0
 
 
-@compiled
-def collected_weights(sums, inputs, outputs):
-    """Return Gᵀ (Σ over threads) G as a weight [3][3][inputs][outputs]."""
-    size = inputs * outputs
-    result = np.empty(9 * size, np.float32)
-    total = sums[0]
-    for thread in range(1, len(sums)):
-        for i in range(0, PLANES * size, LANES):
-            store(total, i, load(total, i) + load(sums[thread], i))
-    for i in range(0, size, LANES):
-        collect_weight(total, i, PATCH * size, size, result, i, 3 * size, size)
-    return result
+@threaded
+def collect_weights(sums, inputs, outputs, result, threads):
+    """result = Gᵀ (Σ over the rows of sums) G, as a flat weight [outputs][inputs][3][3]."""
+    size = plane_size(inputs, outputs)
+    for thread in prange(threads):
+        total, taps = np.empty(PLANES * LANES, np.float32), np.empty(9 * LANES, np.float32)
+        for c in range(thread * inputs // threads, (thread + 1) * inputs // threads):
+            for o in range(0, outputs, LANES):
+                for plane in range(PLANES):
+                    part = load(sums[0], plane * size + c * outputs + o)
+                    for row in range(1, len(sums)):
+                        part = part + load(sums[row], plane * size + c * outputs + o)
+                    store(total, plane * LANES, part)
+                collect_weight(total, 0, PATCH * LANES, LANES, taps, 0, 3 * LANES, LANES)
+                for lane in range(LANES):
+                    for k in range(9):
+                        result[((o + lane) * inputs + c) * 9 + k] = taps[k * LANES + lane]

@@ -29,52 +29,47 @@ def by_winograd(kernel: tuple, stride: tuple, inputs: int) -> bool:
     return kernel == (3, 3) and stride == (1, 1) and inputs % 8 == 0
 
 
-def _convolved(pixels: Any, taps: Any, bias: Any, sizes: tuple, stride: tuple, padding: int) -> Any:
-    """Return the convolution, flat, with `taps` [kH][kW][inputs][outputs]; sizes (N, H, W, OH, OW)."""
-    quiet_blas()
-    n, height, width, out_height, out_width = sizes
-    kernel_height, kernel_width, inputs, outputs = taps.shape
-    bias = np.zeros(outputs, np.float32) if bias is None else np.ascontiguousarray(bias)
-    out = np.empty(n * out_height * out_width * outputs, np.float32)
-    threads = get_num_threads()
-    if by_winograd((kernel_height, kernel_width), stride, inputs):
-        weights, faults = winograd.transformed_weights(_flat(taps), inputs, outputs), np.zeros(threads, np.float32)
-        winograd.convolve(pixels, weights, bias, out, faults, n, height, width, inputs, outputs, padding,
-                          out_height, out_width, threads)
-        if not np.isnan(faults).any():
-            return out
-    blocks = taps.reshape(kernel_height, kernel_width * inputs, outputs // 16, 16).transpose(2, 0, 1, 3)
-    direct.convolve_directly(
-        pixels, _flat(blocks), bias, out, n, height, width, inputs, outputs,
-        kernel_height, kernel_width, padding, stride[0], out_height, out_width, threads,
-    )
-    return out
-
-
-def _flat(array: Any) -> Any:
+def _wholly(x: Any) -> Any:
     """Return all numbers in one row, copied only if they do not lie so."""
-    return np.ascontiguousarray(array).reshape(-1)
+    return np.ascontiguousarray(x).reshape(-1)
+
+
+def _convolved(x: Any, weight: Any, bias: Any, size: tuple, stride: tuple, padding: int, turned: bool) -> Any:
+    """Return the convolution of images x, of height and width `size`. turned: with the kernel turned round and its
+    inputs and outputs exchanged, which makes the gradient of the images from that of the outputs."""
+    quiet_blas()
+    n, inputs, height, width = x.shape
+    outputs, kernel = weight.shape[1 if turned else 0], weight.shape[2:]
+    pixels, bias = pixels_of(x), np.zeros(outputs, np.float32) if bias is None else np.ascontiguousarray(bias)
+    out = np.empty(n * size[0] * size[1] * outputs, np.float32)
+    threads = get_num_threads()
+    images = n, height, width, inputs, outputs
+    if by_winograd(kernel, stride, inputs):
+        planes, faults = winograd.new_planes(1, inputs, outputs), np.zeros(threads, np.float32)
+        steps = (9 * outputs, 9, -1) if turned else (9, 9 * inputs, 1)
+        winograd.transform_weights(_wholly(weight), *steps, inputs, outputs, planes[0], threads)
+        parts = winograd.parts_of_tiles(n, *size, outputs, threads)
+        winograd.convolve(pixels, planes[0], bias, out, faults, *images, padding, *size, parts, threads)
+        if not np.isnan(faults).any():
+            return images_from(out, n, *size, outputs)
+    taps = weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1) if turned else weight.transpose(2, 3, 1, 0)
+    blocks = taps.reshape(kernel[0], kernel[1] * inputs, outputs // 16, 16).transpose(2, 0, 1, 3)
+    direct.convolve_directly(pixels, _wholly(blocks), bias, out, *images, *kernel, padding, stride[0], *size, threads)
+    return images_from(out, n, *size, outputs)
 
 
 def conv2d(xp: Any, x: Any, weight: Any, bias: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """See module 06; for one group, no dilation, equal strides and paddings, a multiple of 16 output channels."""
-    n, _, height, width = x.shape
-    outputs, _, *kernel = weight.shape
-    size = [(s + 2 * padding[0] - k) // stride[0] + 1 for s, k in zip((height, width), kernel, strict=True)]
-    taps = weight.transpose(2, 3, 1, 0)
-    out = _convolved(pixels_of(x), taps, bias, (n, height, width, *size), stride, padding[0])
-    return images_from(out, n, *size, outputs)
+    spans = zip(x.shape[2:], weight.shape[2:], strict=True)
+    size = tuple((s + 2 * padding[0] - k) // stride[0] + 1 for s, k in spans)
+    return _convolved(x, weight, bias, size, stride, padding[0], turned=False)
 
 
 def conv2d_input_grad(
     xp: Any, g: Any, weight: Any, *, size: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
     """With stride 1: the convolution of g with the kernel turned round, inputs and outputs exchanged."""
-    n, _, out_height, out_width = g.shape
-    turned = weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
-    sizes = (n, out_height, out_width, *size)
-    out = _convolved(pixels_of(g), turned, None, sizes, stride, weight.shape[2] - 1 - padding[0])
-    return images_from(out, n, *size, weight.shape[1])
+    return _convolved(g, weight, None, tuple(size), stride, weight.shape[2] - 1 - padding[0], turned=True)
 
 
 def conv2d_weight_grad(
@@ -82,22 +77,19 @@ def conv2d_weight_grad(
 ) -> Any:
     """See module 06."""
     quiet_blas()
-    n, inputs, height, width = x.shape
-    _, outputs, out_height, out_width = g.shape
-    threads, taps = get_num_threads(), None
+    pixels, sent, threads = pixels_of(x), pixels_of(g), get_num_threads()
+    inputs, outputs = x.shape[1], g.shape[1]
+    images = len(x), *x.shape[2:], inputs, outputs
     if by_winograd(tuple(size), stride, inputs):
-        sums = np.empty((threads, winograd.PLANES * inputs * outputs), np.float32)
-        winograd.weight_gradient(pixels_of(x), pixels_of(g), sums, n, height, width, inputs, outputs, padding[0],
-                                 out_height, out_width, threads)
-        taps = winograd.collected_weights(sums, inputs, outputs)
-    if taps is None or not np.isfinite(taps).all():     # the definition: always right, also with NaN and infinities
-        sums = np.empty((threads, size[0] * size[1] * inputs * outputs), np.float32)
-        direct.weight_gradient_directly(
-            pixels_of(x), pixels_of(g), sums, n, height, width, inputs, outputs, *size, padding[0], stride[0],
-            out_height, out_width, threads,
-        )
-        taps = sums.sum(0)
-    return np.ascontiguousarray(taps.reshape(*size, inputs, outputs).transpose(3, 2, 0, 1))
+        parts = winograd.parts_of_tiles(len(g), *g.shape[2:], outputs, threads)
+        planes, found = winograd.new_planes(parts, inputs, outputs), np.empty((outputs, inputs, *size), np.float32)
+        winograd.weight_gradient(pixels, sent, planes, *images, padding[0], *g.shape[2:], parts, threads)
+        winograd.collect_weights(planes, inputs, outputs, found.reshape(-1), threads)
+        if np.isfinite(found).all():
+            return found
+    sums = np.empty((threads, size[0] * size[1] * inputs * outputs), np.float32)     # right also with NaN, infinities
+    direct.weight_gradient_directly(pixels, sent, sums, *images, *size, padding[0], stride[0], *g.shape[2:], threads)
+    return np.ascontiguousarray(sums.sum(0).reshape(*size, inputs, outputs).transpose(3, 2, 0, 1))
 
 
 # ---- batch normalisation ------------------------------------------------------------------------------------------
@@ -147,16 +139,23 @@ def batch_norm_relu_max_pool2d(
 def batch_norm_relu_max_pool2d_grad(
     xp: Any, g: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, training: bool, eps: float, **pooling: Any
 ) -> tuple:
-    """Return (dx, dweight, dbias): dx = scale·d + slope·x + level for each channel, d being g behind pool and ReLU."""
+    """Return (dx, dweight, dbias): dx = scale·d + slope·x + level for each channel, d being g behind pool and ReLU.
+
+    Without `pooling`: d being g behind ReLU.
+    """
     n, channels, height, width = x.shape
     pixels, sent, threads = pixels_of(x), pixels_of(g), get_num_threads()
     scale, shift = _scale_and_shift(weight, bias, mean, var, eps)
-    sums = np.empty((threads, 2 * channels))
-    sizes = (n, height, width, channels, threads)
-    normalising.fused_gradient_sums(pixels, sent, scale, shift, mean, sums, *sizes)
-    factors, dweight, dbias = _factors(sums, scale, mean, var, n * height * width if training else 0, eps)
+    sums, count = np.empty((threads, 2 * channels)), n * height * width
+    sizes = (n, height, width, channels, threads) if pooling else (count, channels, threads)
+    find_sums, find_gradient = (
+        (normalising.fused_gradient_sums, normalising.fused_gradient) if pooling
+        else (normalising.relu_gradient_sums, normalising.relu_gradient)
+    )
+    find_sums(pixels, sent, scale, shift, mean, sums, *sizes)
+    factors, dweight, dbias = _factors(sums, scale, mean, var, count if training else 0, eps)
     dx = np.empty_like(pixels)
-    normalising.fused_gradient(pixels, sent, scale, shift, factors, dx, *sizes)
+    find_gradient(pixels, sent, scale, shift, factors, dx, *sizes)
     return images_from(dx, n, height, width, channels), dweight, dbias
 
 
@@ -184,6 +183,14 @@ def _factors(sums: Any, scale: Any, mean: Any, var: Any, count: int, eps: float)
     level = -scale * dbias / count - slope * mean if count else np.zeros(len(scale))
     factors = np.concatenate([scale, slope, level]).astype(np.float32)
     return factors, dweight.astype(np.float32), dbias.astype(np.float32)
+
+
+def sum_of_channels(xp: Any, a: Any, *, dim: tuple, keepdim: bool) -> Any:
+    """The operation `sum` over all but the channels of images: the gradient of a convolution's bias."""
+    sums = np.empty((get_num_threads(), a.shape[1]))
+    normalising.sums_of_channels(pixels_of(a), sums, a.size // a.shape[1], a.shape[1], len(sums))
+    total = sums.sum(0).astype(np.float32)
+    return total.reshape(1, -1, 1, 1) if keepdim else total
 
 
 # ---- pooling --------------------------------------------------------------------------------------------------------
