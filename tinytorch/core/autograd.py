@@ -37,6 +37,7 @@ from tinytorch.given.graph import (
     keep,
     mark_changed,
     meta_of,
+    record,
 )
 from tinytorch.given.vjp_tensor import as_matrices, restore_axes
 from tinytorch.given.walk import Walk
@@ -58,7 +59,7 @@ class Autograd(Watcher):
         APPROACH: 1. in the loop (which also refuses outdated views): if x has `_requires_grad`, set `needed`, and `edge` to the pair
             (x, 0) of a leaf or (x._node, x._index) of a result. 2. behind the loop: not needed: return. 3. the rule is
             `primitive.rule`, or else `find_rule(primitive)`; None: return, it has no gradient. 4. `saved = keep(rule, primitive, inputs,
-            outputs)`: what the rule will need. 5. `Node(edges, outputs, apply_rule, saved, primitive, params, rule)` attaches itself to the outputs.
+            outputs)`: what the rule will need. 5. `record(edges, outputs, apply_rule, saved, primitive, params, rule)` makes the Node and hangs it on the outputs.
         EXAMPLE: w = Tensor([2.0], requires_grad=True); (w * 3).grad_fn -> <mul>
         """
         if note is not None:
@@ -71,7 +72,8 @@ class Autograd(Watcher):
                     check_history(x, primitive)
                 if x._requires_grad:
                     needed = True
-                    edge = (x, 0) if x._node is None else (x._node, x._index)
+                    node = x._node
+                    edge = (x, 0) if node is None else (node, x._index)
             edges.append(edge)
         if not needed:
             return
@@ -79,7 +81,7 @@ class Autograd(Watcher):
         if rule is None:
             return
         saved = keep(rule, primitive, inputs, outputs) if rule.saves or primitive.variadic else ()
-        Node(edges, outputs, apply_rule, saved, primitive, params, rule)
+        record(edges, outputs, apply_rule, saved, primitive, params, rule)
         if note is not None:
             mark_changed(outputs)
 
@@ -307,14 +309,15 @@ def propagate(walk, roots, gradients):
         node = ready.pop()
         taken = walk.take(node)
         results = walk.gradients_of(node, taken) if walk.wants(node) else [None] * len(node.edges)
-        for edge, gradient in zip(node.edges, results, strict=True):
+        for position, edge in enumerate(node.edges):
             if edge is None:
                 continue
-            if gradient is not None:
-                walk.arrive(edge, gradient)
-            counts[edge[0]] -= 1
-            if counts[edge[0]] == 0:
-                complete(edge[0])
+            if results[position] is not None:
+                walk.arrive(edge, results[position])
+            target = edge[0]
+            counts[target] -= 1
+            if counts[target] == 0:
+                complete(target)
 
 
 def numerical_gradient(function, inputs, which, weights, eps=1e-6):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 from tinytorch.given.deferral import fuse_or_defer
 from tinytorch.given.errors import (
@@ -72,16 +73,15 @@ def bind(primitive, *inputs, **params):
     TASK: steps 2, 4 and 5 above; the others are written.
     APPROACH: 1. walk over `inputs` and fill `arrays`: of a tensor (TensorBase) `x._array`; also keep it in `tensor`, and set `tracked` if
         `x._requires_grad or x._memory is not None`. Of a list (always tracked) a list, its tensors unpacked. Anything else as it is.
-        2. `arrays = promote_operands(primitive.promote, arrays)`, if the primitive has such a mode. 3. `backend, kernel = choose_kernel(...)`;
-        most primitives have no rows, spare those the call: ("numpy", primitive.kernel). 4. `result = kernel(np, *arrays, **params)`.
+        2. `promote_operands`, if it has a mode. 3. `choose_kernel`, if it has rows, else ("numpy", primitive.kernel). 4. `result = kernel(np, *arrays, **params)`.
     EXAMPLE: bind(ADD, x, 2.0) -> a Tensor
     """
     scope = SCOPE.get()
     watching = WATCHERS if scope is None else scope.watchers
-    fused = fuse_or_defer(primitive, inputs, params, watching) if primitive.fuses else None    # two may become one: see module 13
-    if fused is not None:
-        return fused
-    tensor, tracked, arrays, backend, result = None, False, [], None, None
+    if primitive.fuses and (fused := fuse_or_defer(primitive, inputs, params, watching)) is not None:
+        return fused                                         # two may become one: see module 13
+    tensor, tracked, arrays = None, False, []
+    backend, result, ufunc = "numpy", None, primitive.ufunc
     for x in inputs:
         if isinstance(x, TensorBase):
             tensor = x
@@ -95,20 +95,23 @@ def bind(primitive, *inputs, **params):
     if tensor is None:
         raise DTypeError(f"{primitive.name}: expected a Tensor among its inputs, found none. Wrap one in tinytorch.tensor(…).")
     notes = look_before(primitive, inputs, params, watching) if primitive.mutates or watching.looks_before else None
-    loud = SETTING.set(SILENT) if primitive.quiet else None  # no warnings of inf and NaN, which are values here
+    now = "forward" if scope is None else scope.phase
+    loud = SETTING.set(SILENT) if primitive.quiet and now != "backward" else None    # no warnings of inf and NaN, which are values here
     try:
-        if primitive.promote is not None:
-            arrays = promote_operands(primitive.promote, arrays)
-        backend, kernel = choose_kernel(primitive, arrays, params) if primitive.rows else ("numpy", primitive.kernel)
-        plain = len(arrays) == 2 and not params              # two operands, no settings: spared the cost of unpacking
-        result = kernel(np, arrays[0], arrays[1]) if plain else kernel(np, *arrays, **params)
+        a, b = arrays if ufunc is not None and not params else (None, None)
+        if type(a) is type(b) is ndarray and a.dtype is b.dtype:    # two alike, and a kernel of one call: no need of steps 4 and 5
+            result = ufunc(a, b)
+        else:
+            if primitive.promote is not None:
+                arrays = promote_operands(primitive.promote, arrays)
+            backend, kernel = choose_kernel(primitive, arrays, params) if primitive.rows else ("numpy", primitive.kernel)
+            result = kernel(np, *arrays, **params)
     except KERNEL_ERRORS as error:
         raise_kernel_failure(primitive.name, arrays, params, error)
     finally:
         if loud is not None:
             SETTING.reset(loud)
     outputs = (wrap(tensor._result, result),) if primitive.fresh else wrap_outputs(primitive, inputs, tensor, result)
-    now = "forward" if scope is None else scope.phase
     if notes is not None:                                    # somebody looked before: everybody is told, each with its note
         for after, note in zip(watching.after, notes, strict=True):
             after(primitive, inputs, params, outputs, backend, now, note)
@@ -116,6 +119,3 @@ def bind(primitive, *inputs, **params):
         for after in watching.after if tracked else watching.after_untracked:
             after(primitive, inputs, params, outputs, backend, now, None)
     return outputs[0] if primitive.visible == 1 else outputs[: primitive.visible]
-
-
-SERVICES["bind"] = bind

@@ -37,6 +37,8 @@ from tinytorch.given.tensor_creation import (
 )
 from tinytorch.given.tensor_methods import TensorMethods
 
+SERVICES["bind"] = bind     # `Primitive(…)(x, y)` finds it here
+
 
 def to_array(data, dtype=None):
     """Return `data` as a new array of a bool, integer or floating dtype.

@@ -57,9 +57,9 @@ def mul_kernel(xp, a, b):
     return xp.multiply(a, b)
 
 
-ADD = Primitive("add", add_kernel, promote="same")
-SUB = Primitive("sub", quiet(sub_kernel), promote="same")
-MUL = Primitive("mul", quiet(mul_kernel), promote="same")
+ADD = Primitive("add", add_kernel, promote="same", ufunc=np.add)
+SUB = Primitive("sub", quiet(sub_kernel), promote="same", ufunc=np.subtract)
+MUL = Primitive("mul", quiet(mul_kernel), promote="same", ufunc=np.multiply)
 DIV = pointwise("div", lambda xp, a, b: xp.true_divide(a, b), "float")
 NEG = pointwise("neg", lambda xp, a: xp.negative(a))
 ABS = pointwise("abs", lambda xp, a: xp.abs(a))

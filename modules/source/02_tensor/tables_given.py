@@ -66,11 +66,12 @@ class Primitive:
     deferrable: may wait for the next operation, to be fused with it; its output has the shape and dtype of input 0.
         True for an element-wise operation; else `fn(*inputs, **params) -> bool`: is this call certain not to fail?
     decompose: `fn(*inputs, **params)` in Tensors, equal to the kernel: differentiated where no rule is given.
+    ufunc: the NumPy function of two arrays that is the whole kernel; two arrays of one dtype go straight to it.
     """
 
     __slots__ = (
         "decompose", "deferrable", "fresh", "fuses", "inputs", "kernel", "mutates", "name", "outputs", "promote",
-        "quiet", "residuals", "rows", "rule", "single", "source", "variadic", "view", "visible",
+        "quiet", "residuals", "rows", "rule", "single", "source", "ufunc", "variadic", "view", "visible", "whole",
     )
 
     def __new__(cls, name: str, kernel: Callable, **flags: Any) -> "Primitive":
@@ -84,7 +85,7 @@ class Primitive:
     def __init__(
         self, name: str, kernel: Callable, *, outputs: tuple[str, ...] = ("out",), residuals: tuple[str, ...] = (),
         view: bool = False, mutates: tuple[str, ...] = (), promote: str | None = None,
-        deferrable: bool | Callable = False, decompose: Callable | None = None,
+        deferrable: bool | Callable = False, decompose: Callable | None = None, ufunc: Callable | None = None,
     ):
         self.name, self.source = name, _source(kernel)
         self.quiet: bool = hasattr(kernel, "loud")      # then `bind` keeps NumPy silent, and spares a call
@@ -101,13 +102,19 @@ class Primitive:
                 f"Primitive {name!r} cannot wait: only one with a single, fresh output can. Drop deferrable."
             )
         PRIMITIVES[name] = self
-        self.rows: tuple = KERNELS.of(name)
+        self.whole = ufunc
+        self.set_rows(KERNELS.of(name))
         self.rule: Rule | None = VJPS.get(name)
         self.fuses: bool = FUSIONS.concerns(self)
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Same as `bind(self, *inputs, **params)`, for code that stands before `bind` in the course."""
         return SERVICES["bind"](self, *inputs, **params)
+
+    def set_rows(self, rows: tuple) -> None:
+        """Take over this primitive's rows of KERNELS; with any, every call asks them."""
+        self.rows = rows
+        self.ufunc = None if rows else self.whole
 
     def _position(self, name: str) -> int:
         if name not in self.inputs:
@@ -189,7 +196,7 @@ class KernelTable(Table):
 
     def _changed(self, key: tuple[str, str]) -> None:
         if key[0] in PRIMITIVES:
-            PRIMITIVES[key[0]].rows = self.of(key[0])
+            PRIMITIVES[key[0]].set_rows(self.of(key[0]))
 
     def of(self, name: str) -> tuple[tuple[str, Kernel], ...]:
         """Return the (backend, row) pairs of a primitive in the order in which they were added."""
@@ -252,11 +259,12 @@ class Rule:
     Rules are written in Tensors and primitives, so that they can be differentiated themselves.
     """
 
-    __slots__ = ("joint", "keep", "per_input", "saves")
+    __slots__ = ("applied", "joint", "keep", "per_input", "saves")
 
     def __init__(self, *per_input: Callable | None, joint: Callable | None = None, saves: tuple[str, ...] = ()):
         self.per_input, self.joint, self.saves = per_input, joint, tuple(saves)
         self.keep: dict[str, tuple] = {}
+        self.applied: dict[Primitive, tuple] = {}      # module 09 remembers here what applying it needs
 
     def kept_by(self, primitive: Primitive) -> tuple[tuple[str, bool, int], ...]:
         """Return (name, is an input, position) of each value to keep for `primitive`; found once, then remembered."""

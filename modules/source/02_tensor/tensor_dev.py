@@ -88,6 +88,7 @@ The next cell brings the given machinery: error types, `Primitive`, version coun
 # %% nbgrader={"grade": false, "grade_id": "tensor-machinery", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export core.engine
 import numpy as np
+from numpy import ndarray
 
 from tinytorch.given.deferral import fuse_or_defer
 from tinytorch.given.errors import (
@@ -158,8 +159,7 @@ def wrap_outputs(primitive, inputs, tensor, result):
 """
 ### Test: fresh, shared, overwritten
 
-We use a bare tensor class and tiny primitives. A view must share its storage; an in-place operation must return the very
-object it got, one version later.
+A bare tensor class and tiny primitives. A view must share its storage; in place returns the very object it got, one version later.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-tensor-wrap-outputs", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
@@ -185,17 +185,16 @@ def test_wrap_outputs():
 """
 ### bind
 
-Now the door itself. Every operation of your framework, forward and backward, today's and those you will invent, runs through
-these lines:
+Now the door itself. Every operation of your framework, forward and backward, today's and tomorrow's, runs through these lines:
 
 1. **Who watches?** Without a scope the process's `WATCHERS`, else the scope's own.
 2. **Unpack.** Tensors become arrays. Numbers, None and plain arrays pass as they are. A list of tensors becomes a list of arrays. Some
    watchers (autograd) only care for operations on *tracked* tensors: those that require a gradient or share memory with others.
 3. **Look before**, if somebody must see the old values: `look_before` is given, and returns one note for each watcher.
-4. **Promote.** Operands meet in one dtype, as in PyTorch. `promote_operands(mode, arrays)` is given.
+4. **Promote.** Operands meet in one dtype, as in PyTorch: `promote_operands(primitive.promote, arrays)` is given.
 5. **Run the kernel.** `primitive.rows` are the fast ones in KERNELS; `choose_kernel(primitive, arrays, params)` is given and returns (backend,
    kernel): the first of them that accepts these arrays, else the primitive's own, the reference, under the name "numpy". If the kernel
-   complains, `raise_kernel_failure` turns NumPy's sentence into one that names your operation.
+   complains, `raise_kernel_failure` makes a sentence that names your operation. Written for you: two arrays of one dtype go straight to `primitive.ufunc`, if it has one.
 6. **Wrap, tell the watchers, return.** For one fresh output (`primitive.fresh`) your `wrap_outputs` is spared the call. Residuals (outputs that only gradient rules need) are not returned.
 """
 
@@ -209,16 +208,15 @@ def bind(primitive, *inputs, **params):
     TASK: steps 2, 4 and 5 above; the others are written.
     APPROACH: 1. walk over `inputs` and fill `arrays`: of a tensor (TensorBase) `x._array`; also keep it in `tensor`, and set `tracked` if
         `x._requires_grad or x._memory is not None`. Of a list (always tracked) a list, its tensors unpacked. Anything else as it is.
-        2. `arrays = promote_operands(primitive.promote, arrays)`, if the primitive has such a mode. 3. `backend, kernel = choose_kernel(...)`;
-        most primitives have no rows, spare those the call: ("numpy", primitive.kernel). 4. `result = kernel(np, *arrays, **params)`.
+        2. `promote_operands`, if it has a mode. 3. `choose_kernel`, if it has rows, else ("numpy", primitive.kernel). 4. `result = kernel(np, *arrays, **params)`.
     EXAMPLE: bind(ADD, x, 2.0) -> a Tensor
     """
     scope = SCOPE.get()
     watching = WATCHERS if scope is None else scope.watchers
-    fused = fuse_or_defer(primitive, inputs, params, watching) if primitive.fuses else None    # two may become one: see module 13
-    if fused is not None:
-        return fused
-    tensor, tracked, arrays, backend, result = None, False, [], None, None
+    if primitive.fuses and (fused := fuse_or_defer(primitive, inputs, params, watching)) is not None:
+        return fused                                         # two may become one: see module 13
+    tensor, tracked, arrays = None, False, []
+    backend, result, ufunc = "numpy", None, primitive.ufunc
     ### BEGIN SOLUTION
     for x in inputs:
         if isinstance(x, TensorBase):
@@ -234,22 +232,25 @@ def bind(primitive, *inputs, **params):
     if tensor is None:
         raise DTypeError(f"{primitive.name}: expected a Tensor among its inputs, found none. Wrap one in tinytorch.tensor(…).")
     notes = look_before(primitive, inputs, params, watching) if primitive.mutates or watching.looks_before else None
-    loud = SETTING.set(SILENT) if primitive.quiet else None  # no warnings of inf and NaN, which are values here
+    now = "forward" if scope is None else scope.phase
+    loud = SETTING.set(SILENT) if primitive.quiet and now != "backward" else None    # no warnings of inf and NaN, which are values here
     try:
-        ### BEGIN SOLUTION
-        if primitive.promote is not None:
-            arrays = promote_operands(primitive.promote, arrays)
-        backend, kernel = choose_kernel(primitive, arrays, params) if primitive.rows else ("numpy", primitive.kernel)
-        plain = len(arrays) == 2 and not params              # two operands, no settings: spared the cost of unpacking
-        result = kernel(np, arrays[0], arrays[1]) if plain else kernel(np, *arrays, **params)
-        ### END SOLUTION
+        a, b = arrays if ufunc is not None and not params else (None, None)
+        if type(a) is type(b) is ndarray and a.dtype is b.dtype:    # two alike, and a kernel of one call: no need of steps 4 and 5
+            result = ufunc(a, b)
+        else:
+            ### BEGIN SOLUTION
+            if primitive.promote is not None:
+                arrays = promote_operands(primitive.promote, arrays)
+            backend, kernel = choose_kernel(primitive, arrays, params) if primitive.rows else ("numpy", primitive.kernel)
+            result = kernel(np, *arrays, **params)
+            ### END SOLUTION
     except KERNEL_ERRORS as error:
         raise_kernel_failure(primitive.name, arrays, params, error)
     finally:
         if loud is not None:
             SETTING.reset(loud)
     outputs = (wrap(tensor._result, result),) if primitive.fresh else wrap_outputs(primitive, inputs, tensor, result)
-    now = "forward" if scope is None else scope.phase
     if notes is not None:                                    # somebody looked before: everybody is told, each with its note
         for after, note in zip(watching.after, notes, strict=True):
             after(primitive, inputs, params, outputs, backend, now, note)
@@ -257,9 +258,6 @@ def bind(primitive, *inputs, **params):
         for after in watching.after if tracked else watching.after_untracked:
             after(primitive, inputs, params, outputs, backend, now, None)
     return outputs[0] if primitive.visible == 1 else outputs[: primitive.visible]
-
-
-SERVICES["bind"] = bind
 
 # %% [markdown]
 """
@@ -319,6 +317,9 @@ The data is copied: changing the list or array afterwards does not change the te
 
 # %% nbgrader={"grade": false, "grade_id": "tensor-to-array", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
+SERVICES["bind"] = bind     # `Primitive(…)(x, y)` finds it here
+
+
 def to_array(data, dtype=None):
     """Return `data` as a new array of a bool, integer or floating dtype.
 
@@ -898,8 +899,8 @@ def demonstrate_layer():
 ## Production context
 
 **PyTorch**: a Python tensor is a handle to a C++ `TensorImpl` with sizes, strides and a `Storage`; operations go through a dispatcher whose
-keys (CPU, CUDA, Autograd, Autocast, …) are stacked in the order in which they may intervene. Ours has one stack: watchers.
-**JAX**: a primitive is only a name, `bind` finds the interpreter in charge. **TensorFlow**: operations become nodes of a graph first.
+keys (CPU, CUDA, Autograd, …) are stacked in the order in which they may intervene. Ours has one stack: watchers. **JAX**: a primitive is only
+a name, `bind` finds the interpreter in charge. **TensorFlow**: operations become nodes of a graph first.
 
 A simplification worth knowing: in PyTorch a view also remembers its base, and in-place writes through a view of a tensor in a graph are
 tracked; we refuse the doubtful cases with a sentence.

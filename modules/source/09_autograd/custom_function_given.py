@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.engine import SERVICES, GradientError, TensorBase, watchers, wrap
-from tinytorch.given.graph import Node, edge_of, mark_changed
+from tinytorch.given.graph import Node, edge_of, mark_changed, record
 
 #| face autograd: Function
 #| face autograd.function: Function, FunctionCtx, once_differentiable
@@ -130,7 +130,7 @@ class Function:
 
     @classmethod
     def _record(cls, ctx: FunctionCtx, edges: list, raw: tuple, outputs: tuple) -> None:
-        node = Node(edges, outputs, cls._run_backward, (ctx,), label=cls.__name__)     # the outputs hold it
+        node = record(edges, outputs, cls._run_backward, (ctx,), label=cls.__name__)     # the outputs hold it
         ctx._positions = {i: k for i, (t, _) in enumerate(ctx._saved) for k, r in enumerate(raw) if t is r}
         for result, output in zip(raw, outputs, strict=True):
             if _among(result, ctx._constant):
@@ -176,7 +176,7 @@ def once_differentiable(backward: Callable) -> Callable:
             return found
         results = found if isinstance(found, tuple | list) else (found,)
         outputs = tuple(wrap(g._result, g._array) if isinstance(g, TensorBase) else g for g in results)
-        Node(
+        record(
             [edge_of(g) for g in needing], tuple(g for g in outputs if g is not None), _refuse_twice,
             label=f"once_differentiable {getattr(backward, '__qualname__', '')}".strip(),
         )

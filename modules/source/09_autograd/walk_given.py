@@ -58,7 +58,10 @@ class Walk:
         target, index = edge
         slots = self.arrived.get(target)
         if slots is None:
-            slots = self.arrived[target] = [None] * (len(target.metas) if isinstance(target, Node) else 1)
+            if type(target) is not Node or len(target.metas) == 1:      # nearly always
+                self.arrived[target] = [g]
+                return
+            slots = self.arrived[target] = [None] * len(target.metas)
         so_far = slots[index]
         if so_far is None:
             slots[index] = g
@@ -72,7 +75,7 @@ class Walk:
     def take(self, node: Node) -> list:
         """Return the complete gradients of a node's outputs (None where none arrived); their hooks run now."""
         gradients = self.arrived.pop(node, None) or [None] * len(node.metas)
-        if not (node.hooks or node.retained or self.asked):      # nearly always
+        if node.hooks is None and node.retained is None and not self.asked:      # nearly always
             return gradients
         for index, g in enumerate(gradients):
             if g is None:
@@ -127,22 +130,22 @@ class Walk:
                 "Pass retain_graph=True the first time."
             )
         results = node.backward(node, gradients) if self.anomaly is None else self.anomaly.run(node, gradients)
-        if len(results) != len(node.edges):
-            raise GradientError(
-                f"{node.name}: its rule returned {len(results)} gradients for {len(node.edges)} inputs."
-            )
-        if not self.retain_graph:
+        edges = node.edges
+        if len(results) != len(edges):
+            raise GradientError(f"{node.name}: its rule returned {len(results)} gradients for {len(edges)} inputs.")
+        if not self.retain_graph and node.saved:
             node.release()
         fitted: list = []
-        for edge, g in zip(node.edges, results):      # noqa: B905 (checked above; strict costs time at every node)
+        for edge, g in zip(edges, results):      # noqa: B905 (checked above; strict costs time at every node)
             if edge is None or g is None:
                 fitted.append(None)
                 continue
-            shape, dtype = meta_of(edge)
-            if not isinstance(g, TensorBase) or g._array.shape != shape or g._array.dtype != dtype:
+            target, index = edge
+            shape, dtype = target.metas[index] if type(target) is Node else meta_of(edge)
+            if not isinstance(g, TensorBase) or g._array.shape != shape or g._array.dtype is not dtype:
                 g = self._fit(node, len(fitted), shape, dtype, g)
-            if g._memory is not None or node.primitive is None or _among(g, gradients) or _among(g, fitted):
-                self._note_alias(g, gradients, fitted, node)
+            if type(target) is not Node:
+                self._note_alias(g, gradients, results, len(fitted), node)
             fitted.append(g)
         if self.anomaly is not None:
             self.anomaly.look_at(node, gradients, fitted)
@@ -162,14 +165,18 @@ class Walk:
                 )
         return g if g.dtype == dtype else g.to(dtype)
 
-    def _note_alias(self, g: Any, gradients: list, results: list, node: Node) -> None:
-        """Remember the storage of a gradient if more than one place may see it.
+    def _note_alias(self, g: Any, gradients: list, results: Any, position: int, node: Node) -> None:
+        """Remember the storage of a leaf's gradient if somebody else may see it.
 
-        It was handed through, returned twice, or is held by a user's Function.
+        It was handed through, returned twice, shares the memory of another, or is held by a user's Function. Only the
+        last rule before the leaf can tell: what arrived there, it may have handed on; what it made is new.
         """
-        others = [h for h in (*gradients, *results) if h is not None]
-        if node.primitive is None or _among(g, others) or any(g._memory is h._memory is not None for h in others):
+        others = [h for i, h in enumerate((*results, *gradients)) if i != position and isinstance(h, TensorBase)]
+        memory = g._memory
+        if node.primitive is None or _among(g, others):
             self.aliased.add(g._storage)
+        elif memory is not None and any(h._memory is memory for h in others):
+            self.aliased.add(memory)
 
     # ---- who asked
 
