@@ -460,6 +460,52 @@ def cases_of_cross_entropy_grad() -> Iterator[tuple]:
             yield backend, [np.asarray(g, x.dtype), x, target, weight, logsumexp], settings
 
 
+def heads(*shape: int) -> Any:
+    """Queries, keys or values as the heads of a matrix product lie in memory: (N, heads, L, E), steps between rows."""
+    n, h, length, features = shape
+    return numbers(n, length, 2 * h * features)[..., : h * features].reshape(n, length, h, features).swapaxes(1, 2)
+
+
+def attentions() -> Iterator[tuple]:
+    """Yield (backend, q, k, v, mask, settings): lengths that no block divides, more keys than a block holds."""
+    plain = {"scale": 0.3, "dropout_p": 0.0, "seed": 1, "offset": 0}
+    for lead, length, keys, features, width in (
+        ((2, 3), 71, 71, 7, 7), ((1, 2), 64, 150, 8, 20), ((3,), 97, 64, 16, 16), ((), 66, 65, 1, 3),
+        ((1, 1), 150, 300, 4, 4),
+    ):  # fmt: skip
+        arrays = numbers(*lead, length, features), numbers(*lead, keys, features), numbers(*lead, keys, width)
+        for causal in (True, False):
+            yield "numba", *arrays, None, plain | {"is_causal": causal}
+    yield "numba", *(heads(2, 4, 80, 16) for _ in range(3)), None, plain | {"is_causal": True}
+    for place in range(3):
+        for spoilt in (NAN, INF):
+            arrays = [heads(1, 2, 99, 8) for _ in range(3)]
+            arrays[place][0, 1, 30, 2] = spoilt
+            yield "numba", *arrays, None, plain | {"is_causal": True}
+    large = numbers(1, 90, 4) * 8     # scores of some hundreds
+    yield "numba", large, large, large, None, plain | {"is_causal": False}
+    arrays = [numbers(2, 70, 4) for _ in range(3)]
+    yield "numpy", *arrays, np.ones((70, 70), "bool"), plain | {"is_causal": False}
+    yield "numpy", *arrays, None, plain | {"is_causal": False, "dropout_p": 0.5}
+    yield "numpy", arrays[0][:, :3], *arrays[1:], None, plain | {"is_causal": False}
+    yield "numpy", arrays[0][:1], *arrays[1:], None, plain | {"is_causal": False}
+    yield "numpy", *(a.astype("float64") for a in arrays), None, plain | {"is_causal": False}
+    yield "numpy", *(a.swapaxes(1, 2).copy().swapaxes(1, 2) for a in arrays), None, plain | {"is_causal": False}
+    yield "numpy", *(a[:, :0] for a in arrays), None, plain | {"is_causal": False}
+
+
+def cases_of_scaled_dot_product_attention() -> Iterator[tuple]:
+    for backend, *arrays, settings in attentions():
+        yield backend, arrays, settings
+
+
+def cases_of_scaled_dot_product_attention_grad() -> Iterator[tuple]:
+    for backend, *arrays, settings in attentions():
+        with np.errstate(all="ignore"):
+            out, logsumexp = primitive("scaled_dot_product_attention").kernel(np, *arrays, **settings)
+        yield backend, [numbers(*out.shape).astype(out.dtype), *arrays, out, logsumexp], settings
+
+
 def lists(count: int, dtype: str = "float32") -> list:
     shapes = ((3, 5), (7,), (1,), (2, 3, 2, 2))
     return [[np.abs(numbers(*shape)).astype(dtype) for shape in shapes] for _ in range(count)]

@@ -124,4 +124,5 @@ def _compiler(**options: Any) -> Callable:
 
 compiled = _compiler(error_model="numpy", nogil=True)
 threaded = _compiler(error_model="numpy", nogil=True, parallel=True)
-inlined = numba.njit(error_model="numpy", nogil=True)      # a helper: compiled as a part of its callers
+# A helper: compiled as a part of its callers, and never called from Python.
+inlined = numba.njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinytorch.given.compiling import inlined
-from tinytorch.given.exponentials import exponential
+from tinytorch.given.exponentials import exponential_below
 from tinytorch.given.threads import get_num_threads
 from tinytorch.given.vectors import (
     LANES,
@@ -69,7 +69,7 @@ def sum_of_exponentials(x, at, n, shift):
         last = min(first + PIECE, end)
         part = broadcast(np.float32(0))
         for i in range(first, last, LANES):
-            part = part + exponential(load_rest(x, i, last - i, least) + moved)
+            part = part + exponential_below(load_rest(x, i, last - i, least) + moved)
         total += lane_sum(part)
     return total
 

@@ -60,7 +60,36 @@ def supports_cross_entropy_gradient(
     return fits and g.shape == (rows if reduction == "none" else ()) and supports_cross_entropy(logits, target, weight)
 
 
+SHORTEST = 64     # queries and keys; shorter heads fill no block, and the reference is as fast
+
+
+def heads_in_memory(*arrays: Any) -> bool:
+    """Return whether each has at most two leading axes, and features that are neighbours in memory."""
+    return all(2 <= x.ndim <= 4 and x.strides[-1] == 4 and min(x.strides) >= 0 for x in arrays)
+
+
+def supports_attention(q: Any, k: Any, v: Any, attn_mask: Any, *, dropout_p: float, **settings: Any) -> bool:
+    """Float32 heads without mask (a causal one is no array) and dropout."""
+    plain = attn_mask is None and not dropout_p and float32(q, k, v) and heads_in_memory(q, k, v)
+    fits = plain and q.shape[:-2] == k.shape[:-2] == v.shape[:-2] and k.shape[-2] == v.shape[-2]
+    return fits and q.shape[-1] == k.shape[-1] and min(q.shape[-2], k.shape[-2]) >= SHORTEST
+
+
+def supports_attention_gradient(
+    g: Any, q: Any, k: Any, v: Any, attn_mask: Any, out: Any, logsumexp: Any, **settings: Any
+) -> bool:
+    """The same, for what comes back."""
+    shape = (*q.shape[:-1], v.shape[-1])
+    fits = float32(g, out, logsumexp) and of_shape(shape, g, out) and logsumexp.shape == q.shape[:-1]
+    fits = fits and row_major(logsumexp) and heads_in_memory(g, out)
+    return fits and supports_attention(q, k, v, attn_mask, **settings)
+
+
 ROWS = {
+    "attention_kernels": {
+        "scaled_dot_product_attention": supports_attention,
+        "scaled_dot_product_attention_grad": supports_attention_gradient,
+    },
     "row_operations": {
         "log_softmax": supports_rows,
         "softmax_grad": supports_row_gradient,

@@ -13,7 +13,7 @@ import numpy as np
 from numba import prange
 
 from tinytorch.given.compiling import compiled, threaded
-from tinytorch.given.exponentials import exponential
+from tinytorch.given.exponentials import exponential_below
 from tinytorch.given.loss_support import check_class_targets, mean_of
 from tinytorch.given.row_passes import (
     load_rest,
@@ -53,7 +53,7 @@ def some_loss_gradients(scales, step, x, target, ignored, smoothing, logsumexps,
         scale = scales[row * step] if target[row] != ignored else np.float32(0)
         factor, level = broadcast(np.float32(scale / sum_of_p)), broadcast(np.float32(-scale * smoothing / n))
         for i in range(at, end, LANES):
-            power = exponential(load_rest(x, i, end - i, least) + moved)
+            power = exponential_below(load_rest(x, i, end - i, least) + moved)
             store_rest(out, i, end - i, fma(power, factor, level))
         if target[row] != ignored:
             out[at + target[row]] -= scale * np.float32(1 - smoothing)

@@ -79,6 +79,12 @@ def emit_fma(builder: Any, x: Any, y: Any, z: Any) -> Any:
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32"), [x, y, z])
 
 
+def emit_larger(builder: Any, x: Any, y: Any) -> Any:
+    """Return the larger of x and y, vectors or numbers; NaN if either is."""
+    of_numbers = builder.select(builder.fcmp_unordered(">", x, y), x, y)     # NaN in x is taken here
+    return builder.select(builder.fcmp_unordered("uno", y, y), y, of_numbers)
+
+
 def constant(value: float) -> Any:
     """Return a constant vector."""
     return ir.Constant(VECTOR, [float(value)] * LANES)
@@ -173,9 +179,7 @@ def larger(typing: Any, x: Any, y: Any) -> Any:
     """Return the larger of x and y in each lane; NaN if either is, as np.maximum."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x, y = arguments
-        of_numbers = builder.select(builder.fcmp_unordered(">", x, y), x, y)     # NaN in x is taken here
-        return builder.select(builder.fcmp_unordered("uno", y, y), y, of_numbers)
+        return emit_larger(builder, *arguments)
 
     return float32x8(float32x8, float32x8), generate
 
@@ -248,11 +252,9 @@ def lane_maximum(typing: Any, x: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes = [builder.extract_element(arguments[0], ir.Constant(ir.IntType(32), i)) for i in range(LANES)]
-        largest = lanes[0]
-        for lane in lanes[1:]:
-            larger_one = builder.select(builder.fcmp_unordered(">", lane, largest), lane, largest)
-            largest = builder.select(builder.fcmp_unordered("uno", largest, largest), largest, larger_one)
-        return largest
+        while len(lanes) > 1:
+            lanes = [emit_larger(builder, a, b) for a, b in zip(lanes[::2], lanes[1::2], strict=True)]
+        return lanes[0]
 
     return types.float32(float32x8), generate
 
