@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.libraries import OURS, THEIRS, TITLES
 from benchmarks.setting import ROOT, BenchmarkError, Setting
-from benchmarks.summary import compare
+from tito.bench.ratios import compare
 
 LOSS_TOLERANCE = 1e-2  # relative; two libraries that compute the same network agree to about 1e-5
 MOST_STEPS = 1000

@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import describe_machine
-from benchmarks.setting import Setting
-from benchmarks.summary import summarise, verdict
+from benchmarks.setting import ROOT, Setting
 from benchmarks.workloads import Workload
+from tito.bench.machine import describe_machine
+from tito.bench.ratios import summarise, verdict
 
 FORMAT = 1
 HEADER = ("workload", "ratio", "middle half", "best", "target", "")
@@ -38,7 +38,7 @@ def results(setting: Setting, records: dict[str, dict[str, Any]], chosen: list[W
     """All that a run has found, for the file."""
     return {
         "format": FORMAT,
-        "machine": describe_machine(),
+        "machine": describe_machine(ROOT),
         "threads": setting.threads,
         "rounds": setting.rounds,
         "same_allocator": setting.keep_memory,

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.libraries import OURS, THEIRS
 from benchmarks.setting import ROOT, BenchmarkError, Setting
-from benchmarks.summary import compare
+from tito.bench.ratios import compare
 
 CODE = "import time; started = time.perf_counter(); import {}; print(time.perf_counter() - started)"
 

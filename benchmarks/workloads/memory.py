@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.child import ask
 from benchmarks.libraries import OURS, THEIRS, Library
 from benchmarks.setting import Setting
-from benchmarks.summary import compare
 from benchmarks.workloads import cnn
+from tito.bench.ratios import compare
 
 STEPS, MOST_ROUNDS = 10, 3  # memory hardly varies from run to run
 

@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.child import ask
 from benchmarks.libraries import OURS, Library
 from benchmarks.setting import Setting
-from benchmarks.summary import compare
+from tito.bench.ratios import compare
 
 ALTERNATIONS = 20  # a round: some 50 milliseconds
 

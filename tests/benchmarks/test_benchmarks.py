@@ -16,11 +16,11 @@ from benchmarks import __main__ as command
 from benchmarks import alternate, report
 from benchmarks.libraries import AS_IT_COMES, OURS, THEIRS, load
 from benchmarks.setting import BenchmarkError, Setting
-from benchmarks.summary import Summary, summarise, verdict
 from benchmarks.worker import serve
 from benchmarks.workloads import WORKLOADS, chain, cnn, importing, loading, mlp, overhead, resnet9
 from tinytorch import get_num_threads, set_num_threads
 from tinytorch.core.engine import Watcher, overlay, watchers
+from tito.bench.ratios import Summary, summarise, verdict
 
 MISSING = Setting(pytorch=str(Path(__file__).parent / "no-such-python"))
 

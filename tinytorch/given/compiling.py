@@ -29,6 +29,7 @@ from tinytorch.given.threads import share_cores
 _GIVEN = Path(__file__).resolve().parent
 _COMPILES = (b"import numba", b"from numba", b"from llvmlite", b"from tinytorch.given.compiling")
 _MARK = "__tinytorch_kernel__"
+FUNCTIONS: list[Any] = []     # everything that was given to Numba to compile, in this process
 
 
 def cache_folder() -> Path:
@@ -81,8 +82,8 @@ class BySources(UserProvidedCacheLocator):
 
 
 @cache
-def _kept() -> bool:
-    """Return whether machine code can be kept; if not, say so once."""
+def why_not_kept() -> str:
+    """Return "" if machine code can be kept on disk, else the reason in a sentence."""
     folder = cache_folder() / _sources()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,10 +91,22 @@ def _kept() -> bool:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        print(f"TinyTorch cannot keep compiled kernels in {folder} ({error.strerror}): each process compiles them.",
-              file=sys.stderr)
-        return False
-    return True
+        return f"TinyTorch cannot keep compiled kernels in {folder} ({error.strerror}): each process compiles them."
+    return ""
+
+
+@cache
+def _kept() -> bool:
+    """Return whether machine code can be kept; if not, say so once."""
+    if why_not_kept():
+        print(why_not_kept(), file=sys.stderr)
+    return not why_not_kept()
+
+
+def counts() -> tuple[int, int]:
+    """Return how many functions this process has compiled, each for its types, and how many it read from disk."""
+    read = sum(sum(function.stats.cache_hits.values()) for function in FUNCTIONS)
+    return sum(len(function.signatures) for function in FUNCTIONS) - read, read
 
 
 @cache
@@ -117,7 +130,8 @@ def _compiler(**options: Any) -> Callable:
         _prepare()
         setattr(function, _MARK, True)
         has_file = Path(function.__code__.co_filename).exists()     # a notebook's cell has none
-        return numba.njit(cache=has_file and _kept(), **options)(function)
+        FUNCTIONS.append(numba.njit(cache=has_file and _kept(), **options)(function))
+        return FUNCTIONS[-1]
 
     return compile_function
 

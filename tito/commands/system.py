@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -73,6 +73,20 @@ def info(as_json: Json = False) -> None:
         lines = [f"{backend}: {', '.join(names)}" for backend, names in (served or {}).items()]
         facts["kernels"] = told if served is None else "; ".join(lines) or "the reference alone"
         table(("", ""), [(name, str(value)) for name, value in facts.items()])
+
+
+@app.command()
+def warmup(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these operations.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compile all kernels now, so that no program has to wait for them later."""
+    from tito.bench.warmup import warm_kernels
+    from tito.commands.warmup_view import view
+
+    with view(as_json) as show:
+        for event in warm_kernels(here(), names or ()):
+            show(event)
 
 
 @protect.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Summary:
     rounds: int
 
 
-def compare(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, object]:
+def compare(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
     """Of the same rounds of both: the ratio of each, and of the best times, which neighbours disturb least."""
     return {"ratios": [a / b for a, b in zip(ours, theirs, strict=True)], "best": min(ours) / min(theirs)}
 

@@ -1,4 +1,4 @@
-"""The machine on which a run was made, and the state of the sources."""
+"""The machine on which something was measured, and the state of the sources."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.setting import ROOT
 
-
-def describe_machine() -> dict[str, Any]:
-    """Processor, cores, system, date, commit; whether the sources differed from it."""
+def describe_machine(root: Path) -> dict[str, Any]:
+    """Processor, cores, system, versions, date; the commit of the repository at `root`, and whether files differed."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -21,9 +19,10 @@ def describe_machine() -> dict[str, Any]:
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
         "c_library": " ".join(platform.libc_ver()),
+        "python": platform.python_version(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": git("rev-parse", "HEAD"),
-        "changed": bool(git("status", "--porcelain")),
+        "commit": git(root, "rev-parse", "HEAD"),
+        "changed": bool(git(root, "status", "--porcelain")),
     }
 
 
@@ -35,10 +34,10 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def git(*arguments: str) -> str:
-    """What git says about this repository; "" where there is no git or no repository."""
+def git(root: Path, *arguments: str) -> str:
+    """What git says about the repository at `root`; "" where there is no git or no repository."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
     except OSError:
         return ""
     return done.stdout.strip()
