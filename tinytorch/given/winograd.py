@@ -27,8 +27,6 @@ from tinytorch.given.vectors import LANES, broadcast, fma, lane_sum, load, store
 
 TILE, PATCH = 4, 6
 PLANES = PATCH * PATCH
-TILES = 96           # tiles that a thread transforms at a time
-ROOM = 101           # places in a plane: odd, see above; a block of 6 rows may reach 5 beyond the last tile
 
 B_T = ((4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0),
        (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0), (0, 4, 0, -5, 0, 1))
@@ -60,13 +58,15 @@ def place_image(x, image, height, width, channels, padding, canvas, canvas_width
         canvas[target : target + width * channels] = x[source : source + width * channels]
 
 
-def parts_of_tiles(images, out_height, out_width, outputs, threads):
-    """Return into how many parts to divide the tiles: one for each thread, if there are not more weights than tiles.
+def division(images, out_height, out_width, inputs, outputs, threads):
+    """Return into how many parts the threads divide the tiles, and how many of them a thread transforms at a time.
 
-    Otherwise the threads divide the output channels: then each weight is read by one of them only.
+    If there are more weights than tiles, the threads divide the output channels instead: then each weight is read by
+    one of them only. And the more weights there are, the more tiles shall each reading serve: a multiple of 6, the
+    rows of a block.
     """
-    tiles = images * -(-out_height // TILE) * -(-out_width // TILE)
-    return threads if tiles >= outputs else 1
+    all_tiles, weights = images * -(-out_height // TILE) * -(-out_width // TILE), inputs * outputs
+    return threads if all_tiles >= outputs else 1, 36 if weights <= 1 << 13 else 72 if weights < 1 << 17 else 144
 
 
 def new_planes(count, inputs, outputs):
@@ -90,10 +90,10 @@ def share_of(thread, threads, parts, tiles, outputs):
 
 
 @inlined
-def multiply_planes(planes, tiles, channels, weights, outputs, first_output, last_output, products, zeros):
+def multiply_planes(planes, tiles, room, channels, weights, outputs, first_output, last_output, products, zeros):
     """products[plane] = planes[plane] · weights[plane] for the 36 planes."""
     for plane in range(PLANES):
-        x_from, out_from = plane * ROOM * channels, plane * ROOM * outputs
+        x_from, out_from = plane * room * channels, plane * room * outputs
         for block in range(first_output, last_output, 16):
             w_from = plane * plane_size(channels, outputs) + block * channels
             for tile in range(0, tiles, 6):
@@ -149,24 +149,25 @@ def plane_size(inputs, outputs):
 @threaded
 def convolve(
     x, weights, bias, out, faults, images, height, width, inputs, outputs, padding, out_height, out_width, parts,
-    threads,
+    tiles, threads,
 ):
     """out = x ⋆ weights + bias. All arrays flat and channels-last; `weights` as made by `transform_weights`.
 
     One infinity spoils its whole tile here, where by the definition it reaches only the pixels that see it. So
     faults[thread] becomes NaN if a result is not finite: then the definition has to be used.
     """
+    room = tiles + 5      # a block of 6 rows may reach 5 beyond the last tile; odd, see above
     down, across = -(-out_height // TILE), -(-out_width // TILE)
     canvas_width = TILE * across + 2
-    line, plane_in, plane_out = canvas_width * inputs, ROOM * inputs, ROOM * outputs
+    line, plane_in, plane_out = canvas_width * inputs, room * inputs, room * outputs
     for thread in prange(threads):
         canvas = np.zeros((TILE * down + 2) * line, np.float32)
         planes, products = np.empty(PLANES * plane_in, np.float32), np.empty(PLANES * plane_out, np.float32)
         scratch, zeros = np.empty(TILE * TILE * outputs, np.float32), np.zeros(16, np.float32)
         fault, current = np.float32(0), -1
         start, end, begin, last = share_of(thread, threads, parts, images * down * across, outputs)
-        for first in range(start, end, TILES):
-            count = min(TILES, end - first)
+        for first in range(start, end, tiles):
+            count = min(tiles, end - first)
             for t in range(count):
                 image, i, j = place_of_tile(first + t, down, across)
                 if image != current:
@@ -175,7 +176,7 @@ def convolve(
                 at = TILE * (i * line + j * inputs)
                 for c in range(0, inputs, LANES):
                     transform_patch(canvas, at + c, line, inputs, planes, t * inputs + c, PATCH * plane_in, plane_in)
-            multiply_planes(planes, count, inputs, weights, outputs, begin, last, products, zeros)
+            multiply_planes(planes, count, room, inputs, weights, outputs, begin, last, products, zeros)
             for t in range(count):
                 image, i, j = place_of_tile(first + t, down, across)
                 for c in range(begin, last, LANES):
@@ -194,12 +195,12 @@ def row_room(channels):
 
 
 @inlined
-def add_products(planes, tiles, channels, gradients, outputs, first_output, last_output, sums, zeros):
-    """sums[plane] (+)= planes[plane]ᵀ · gradients[plane] for the 36 planes; added to what is there if zeros is sums."""
+def add_products(planes, tiles, room, channels, gradients, outputs, first_output, last_output, so_far, sums):
+    """sums[plane] = so_far[plane] + planes[plane]ᵀ · gradients[plane] for the 36 planes; so_far: sums, or 16 zeros."""
     x_row, g_row = row_room(channels), row_room(outputs)
-    start_row = outputs if len(zeros) == len(sums) else 0
+    start_row = outputs if len(so_far) == len(sums) else 0
     for plane in range(PLANES):
-        x_from, g_from = plane * ROOM * x_row, plane * ROOM * g_row
+        x_from, g_from = plane * room * x_row, plane * room * g_row
         for block in range(first_output, last_output, 16):
             c = 0
             while c < channels:
@@ -207,35 +208,36 @@ def add_products(planes, tiles, channels, gradients, outputs, first_output, last
                 start = at if start_row else 0
                 if channels - c >= 6:
                     tile_6(planes, x_from + c, 1, x_row, gradients, g_from + block, g_row, tiles, 1, 0, 0,
-                           zeros, start, start_row, sums, at, outputs)
+                           so_far, start, start_row, sums, at, outputs)
                     c += 6
                 elif channels - c >= 4:
                     tile_4(planes, x_from + c, 1, x_row, gradients, g_from + block, g_row, tiles, 1, 0, 0,
-                           zeros, start, start_row, sums, at, outputs)
+                           so_far, start, start_row, sums, at, outputs)
                     c += 4
                 else:
                     tile_2(planes, x_from + c, 1, x_row, gradients, g_from + block, g_row, tiles, 1, 0, 0,
-                           zeros, start, start_row, sums, at, outputs)
+                           so_far, start, start_row, sums, at, outputs)
                     c += 2
 
 
 @threaded
 def weight_gradient(
-    x, g, sums, images, height, width, inputs, outputs, padding, out_height, out_width, parts, threads
+    x, g, sums, images, height, width, inputs, outputs, padding, out_height, out_width, parts, tiles, threads
 ):
     """sums[part] = Σ over a part of the tiles of the transformed gradient of the weight, [plane][inputs][outputs]."""
+    room = tiles + 5      # a block of 6 rows may reach 5 beyond the last tile; odd, see above
     down, across = -(-out_height // TILE), -(-out_width // TILE)
     canvas_width, sent_line, line = TILE * across + 2, TILE * across * outputs, (TILE * across + 2) * inputs
     row_in, row_out = row_room(inputs), row_room(outputs)
-    plane_in, plane_out = ROOM * row_in, ROOM * row_out
+    plane_in, plane_out = room * row_in, room * row_out
     for thread in prange(threads):
         canvas, zeros = np.zeros((TILE * down + 2) * line, np.float32), np.zeros(16, np.float32)
         sent = np.zeros(TILE * down * sent_line, np.float32)
         planes, gradients = np.empty(PLANES * plane_in, np.float32), np.empty(PLANES * plane_out, np.float32)
         own, current = sums[thread % parts], -1
         start, end, begin, last = share_of(thread, threads, parts, images * down * across, outputs)
-        for first in range(start, end, TILES):
-            count = min(TILES, end - first)
+        for first in range(start, end, tiles):
+            count = min(tiles, end - first)
             for t in range(count):
                 image, i, j = place_of_tile(first + t, down, across)
                 if image != current:
@@ -248,7 +250,8 @@ def weight_gradient(
                 for c in range(begin, last, LANES):
                     spread_outputs(sent, sent_at + c, sent_line, outputs,
                                    gradients, t * row_out + c, PATCH * plane_out, plane_out)
-            add_products(planes, count, inputs, gradients, outputs, begin, last, own, zeros if first == start else own)
+            so_far = zeros if first == start else own
+            add_products(planes, count, room, inputs, gradients, outputs, begin, last, so_far, own)
         if start == end:
             own[:] = 0
 

@@ -11,17 +11,8 @@ import numpy as np
 
 from tinytorch.given import direct_convolution as direct
 from tinytorch.given import normalising, winograd
+from tinytorch.given.channel_order import images_from, pixels_of
 from tinytorch.given.threads import get_num_threads, quiet_blas
-
-
-def pixels_of(x: Any) -> Any:
-    """Return images (N, C, H, W) as a flat channels-last array, without a copy if they lie so already."""
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).reshape(-1)
-
-
-def images_from(flat: Any, n: int, height: int, width: int, channels: int) -> Any:
-    """Return a flat channels-last array as images (N, C, H, W)."""
-    return flat.reshape(n, height, width, channels).transpose(0, 3, 1, 2)
 
 
 def by_winograd(kernel: tuple, stride: tuple, inputs: int) -> bool:
@@ -48,8 +39,8 @@ def _convolved(x: Any, weight: Any, bias: Any, size: tuple, stride: tuple, paddi
         planes, faults = winograd.new_planes(1, inputs, outputs), np.zeros(threads, np.float32)
         steps = (9 * outputs, 9, -1) if turned else (9, 9 * inputs, 1)
         winograd.transform_weights(_wholly(weight), *steps, inputs, outputs, planes[0], threads)
-        parts = winograd.parts_of_tiles(n, *size, outputs, threads)
-        winograd.convolve(pixels, planes[0], bias, out, faults, *images, padding, *size, parts, threads)
+        division = winograd.division(n, *size, inputs, outputs, threads)
+        winograd.convolve(pixels, planes[0], bias, out, faults, *images, padding, *size, *division, threads)
         if not np.isnan(faults).any():
             return images_from(out, n, *size, outputs)
     taps = weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1) if turned else weight.transpose(2, 3, 1, 0)
@@ -81,9 +72,9 @@ def conv2d_weight_grad(
     inputs, outputs = x.shape[1], g.shape[1]
     images = len(x), *x.shape[2:], inputs, outputs
     if by_winograd(tuple(size), stride, inputs):
-        parts = winograd.parts_of_tiles(len(g), *g.shape[2:], outputs, threads)
+        parts, tiles = winograd.division(len(g), *g.shape[2:], inputs, outputs, threads)
         planes, found = winograd.new_planes(parts, inputs, outputs), np.empty((outputs, inputs, *size), np.float32)
-        winograd.weight_gradient(pixels, sent, planes, *images, padding[0], *g.shape[2:], parts, threads)
+        winograd.weight_gradient(pixels, sent, planes, *images, padding[0], *g.shape[2:], parts, tiles, threads)
         winograd.collect_weights(planes, inputs, outputs, found.reshape(-1), threads)
         if np.isfinite(found).all():
             return found
@@ -187,9 +178,10 @@ def _factors(sums: Any, scale: Any, mean: Any, var: Any, count: int, eps: float)
 
 def sum_of_channels(xp: Any, a: Any, *, dim: tuple, keepdim: bool) -> Any:
     """The operation `sum` over all but the channels of images: the gradient of a convolution's bias."""
-    sums = np.empty((get_num_threads(), a.shape[1]))
-    normalising.sums_of_channels(pixels_of(a), sums, a.size // a.shape[1], a.shape[1], len(sums))
-    total = sums.sum(0).astype(np.float32)
+    channels, pivot = a.shape[1], np.zeros(a.shape[1], np.float32)
+    sums = np.empty((get_num_threads(), 2 * channels))
+    normalising.channel_sums(pixels_of(a), a.size // channels, channels, pivot, sums, len(sums))
+    total = sums.sum(0)[:channels].astype(np.float32)
     return total.reshape(1, -1, 1, 1) if keepdim else total
 
 

@@ -2,7 +2,8 @@
 
 Each of them reads and writes whole images and computes almost nothing: they cost what the memory costs. Fused, the
 convolution's output is read once forward and twice backward, and nothing but the pooled quarter is written forward;
-where the maximum lay is found again by comparing, not remembered.
+where the maximum lay is found again by comparing, not remembered. A pass that follows another one goes the other way:
+it begins with what the first has left in the cache.
 """
 
 from __future__ import annotations
@@ -14,6 +15,15 @@ from tinytorch.given.compiling import inlined, threaded
 from tinytorch.given.vectors import LANES, broadcast, fma, larger, load, store, where_equal, where_greater, where_nan
 
 CHUNK = 512     # pixels that are summed in float32 before the sum is added to a float64
+STRIP = 4096    # numbers that are summed before the next channels have their turn: few enough for the first cache
+
+
+@inlined
+def move_lanes(part, sums):
+    """Add float32 sums to float64 ones, and begin them anew."""
+    for i in range(len(part)):
+        sums[i] += part[i]
+        part[i] = 0
 
 
 @threaded
@@ -23,27 +33,20 @@ def channel_sums(x, pixels, channels, pivot, sums, threads):
     With a pivot near the data nothing cancels when the variance is taken from these sums.
     """
     for thread in prange(threads):
-        own = sums[thread]
+        own, part, strip = sums[thread], np.zeros(2 * channels, np.float32), max(1, STRIP // channels)
         own[:] = 0
-        end = (thread + 1) * pixels // threads
-        for first in range(thread * pixels // threads, end, CHUNK):
-            last = min(first + CHUNK, end)
-            for c in range(0, channels, LANES):
-                centre, total, squares = load(pivot, c), broadcast(np.float32(0)), broadcast(np.float32(0))
-                for pixel in range(first, last):
-                    value = load(x, pixel * channels + c) - centre
-                    total, squares = total + value, fma(value, value, squares)
-                add_lanes(own, c, total)
-                add_lanes(own, channels + c, squares)
-
-
-@inlined
-def add_lanes(sums, at, vector):
-    """Add the eight lanes of a vector to eight float64."""
-    lanes = np.empty(LANES, np.float32)
-    store(lanes, 0, vector)
-    for lane in range(LANES):
-        sums[at + lane] += lanes[lane]
+        start = thread * pixels // threads
+        for last in range((thread + 1) * pixels // threads, start, -CHUNK):
+            first = max(last - CHUNK, start)
+            for begin in range(first, last, strip):
+                for c in range(0, channels, LANES):
+                    centre, total, squares = load(pivot, c), load(part, c), load(part, channels + c)
+                    for pixel in range(begin, min(begin + strip, last)):
+                        value = load(x, pixel * channels + c) - centre
+                        total, squares = total + value, fma(value, value, squares)
+                    store(part, c, total)
+                    store(part, channels + c, squares)
+            move_lanes(part, own)
 
 
 @threaded
@@ -143,25 +146,27 @@ def pool_gradient(x, g, out, images, height, width, channels, threads):
 def gradient_sums(x, g, pivot, sums, pixels, channels, threads):
     """sums[thread] = (Σ g, Σ g·(x - pivot)) of each channel, over the thread's pixels, in float64."""
     for thread in prange(threads):
-        own = sums[thread]
+        own, part, strip = sums[thread], np.zeros(2 * channels, np.float32), max(1, STRIP // channels)
         own[:] = 0
         end = (thread + 1) * pixels // threads
         for first in range(thread * pixels // threads, end, CHUNK):
             last = min(first + CHUNK, end)
-            for c in range(0, channels, LANES):
-                centre, total, moment = load(pivot, c), broadcast(np.float32(0)), broadcast(np.float32(0))
-                for pixel in range(first, last):
-                    sent = load(g, pixel * channels + c)
-                    total, moment = total + sent, fma(sent, load(x, pixel * channels + c) - centre, moment)
-                add_lanes(own, c, total)
-                add_lanes(own, channels + c, moment)
+            for begin in range(first, last, strip):
+                for c in range(0, channels, LANES):
+                    centre, total, moment = load(pivot, c), load(part, c), load(part, channels + c)
+                    for pixel in range(begin, min(begin + strip, last)):
+                        sent = load(g, pixel * channels + c)
+                        total, moment = total + sent, fma(sent, load(x, pixel * channels + c) - centre, moment)
+                    store(part, c, total)
+                    store(part, channels + c, moment)
+            move_lanes(part, own)
 
 
 @threaded
 def gradient(x, g, factors, out, pixels, channels, threads):
     """out = factors[0]·g + factors[1]·x + factors[2] for each channel."""
     for thread in prange(threads):
-        for pixel in range(thread * pixels // threads, (thread + 1) * pixels // threads):
+        for pixel in range((thread + 1) * pixels // threads - 1, thread * pixels // threads - 1, -1):
             for c in range(0, channels, LANES):
                 at = pixel * channels + c
                 level = fma(load(factors, channels + c), load(x, at), load(factors, 2 * channels + c))
@@ -179,26 +184,28 @@ def through_relu(x, at, scale, shift, c, sent):
 def relu_gradient_sums(x, g, scale, shift, pivot, sums, pixels, channels, threads):
     """sums[thread] = (Σ d, Σ d·(x - pivot)) of each channel, d being g behind ReLU, in float64."""
     for thread in prange(threads):
-        own = sums[thread]
+        own, part, strip = sums[thread], np.zeros(2 * channels, np.float32), max(1, STRIP // channels)
         own[:] = 0
         end = (thread + 1) * pixels // threads
         for first in range(thread * pixels // threads, end, CHUNK):
             last = min(first + CHUNK, end)
-            for c in range(0, channels, LANES):
-                centre, total, moment = load(pivot, c), broadcast(np.float32(0)), broadcast(np.float32(0))
-                for pixel in range(first, last):
-                    at = pixel * channels + c
-                    value, sent = through_relu(x, at, scale, shift, c, load(g, at))
-                    total, moment = total + sent, fma(sent, value - centre, moment)
-                add_lanes(own, c, total)
-                add_lanes(own, channels + c, moment)
+            for begin in range(first, last, strip):
+                for c in range(0, channels, LANES):
+                    centre, total, moment = load(pivot, c), load(part, c), load(part, channels + c)
+                    for pixel in range(begin, min(begin + strip, last)):
+                        at = pixel * channels + c
+                        value, sent = through_relu(x, at, scale, shift, c, load(g, at))
+                        total, moment = total + sent, fma(sent, value - centre, moment)
+                    store(part, c, total)
+                    store(part, channels + c, moment)
+            move_lanes(part, own)
 
 
 @threaded
 def relu_gradient(x, g, scale, shift, factors, out, pixels, channels, threads):
     """out = factors[0]·d + factors[1]·x + factors[2] for each channel, d being g behind ReLU."""
     for thread in prange(threads):
-        for pixel in range(thread * pixels // threads, (thread + 1) * pixels // threads):
+        for pixel in range((thread + 1) * pixels // threads - 1, thread * pixels // threads - 1, -1):
             for c in range(0, channels, LANES):
                 at = pixel * channels + c
                 value, sent = through_relu(x, at, scale, shift, c, load(g, at))
@@ -207,32 +214,16 @@ def relu_gradient(x, g, scale, shift, factors, out, pixels, channels, threads):
 
 
 @threaded
-def sums_of_channels(x, sums, pixels, channels, threads):
-    """sums[thread] = Σ x of each channel, over the thread's pixels, in float64."""
-    for thread in prange(threads):
-        own = sums[thread]
-        own[:] = 0
-        end = (thread + 1) * pixels // threads
-        for first in range(thread * pixels // threads, end, CHUNK):
-            for c in range(0, channels, LANES):
-                total = broadcast(np.float32(0))
-                for pixel in range(first, min(first + CHUNK, end)):
-                    total = total + load(x, pixel * channels + c)
-                add_lanes(own, c, total)
-
-
-@threaded
 def fused_gradient_sums(x, g, scale, shift, pivot, sums, images, height, width, channels, threads):
     """sums[thread] = (Σ d, Σ d·(x - pivot)) of each channel, d being g behind pooling and ReLU, in float64."""
     line = width * channels
     for thread in prange(threads):
-        own = sums[thread]
+        own, part = sums[thread], np.zeros(2 * channels, np.float32)
         own[:] = 0
         for image in range(thread * images // threads, (thread + 1) * images // threads):
-            for c in range(0, channels, LANES):
-                total, moment = broadcast(np.float32(0)), broadcast(np.float32(0))
-                centre = load(pivot, c)
-                for row in range(height // 2):
+            for row in range(height // 2):
+                for c in range(0, channels, LANES):
+                    centre, total, moment = load(pivot, c), load(part, c), load(part, channels + c)
                     at = (image * height + 2 * row) * line
                     source = (image * (height // 2) + row) * (width // 2) * channels
                     for _ in range(width // 2):
@@ -244,8 +235,9 @@ def fused_gradient_sums(x, g, scale, shift, pivot, sums, images, height, width, 
                         moment = fma(d2, x2 - centre, fma(d3, x3 - centre, moment))
                         at += 2 * channels
                         source += channels
-                add_lanes(own, c, total)
-                add_lanes(own, channels + c, moment)
+                    store(part, c, total)
+                    store(part, channels + c, moment)
+            move_lanes(part, own)
 
 
 @threaded
@@ -253,7 +245,7 @@ def fused_gradient(x, g, scale, shift, factors, out, images, height, width, chan
     """out = factors[0]·d + factors[1]·x + factors[2] for each channel, d being g behind pooling and ReLU."""
     line = width * channels
     for thread in prange(threads):
-        for image in range(thread * images // threads, (thread + 1) * images // threads):
+        for image in range((thread + 1) * images // threads - 1, thread * images // threads - 1, -1):
             for row in range(height // 2):
                 at = (image * height + 2 * row) * line
                 source = (image * (height // 2) + row) * (width // 2) * channels
