@@ -506,6 +506,81 @@ def cases_of_scaled_dot_product_attention_grad() -> Iterator[tuple]:
         yield backend, [numbers(*out.shape).astype(out.dtype), *arrays, out, logsumexp], settings
 
 
+def elements() -> Iterator[tuple]:
+    """Yield (backend, x): numbers of every size and kind, and images."""
+    for size in (256, 259, 4099):
+        yield "numba", numbers(size) * 4
+    broken = np.concatenate([np.float32([NAN, INF, -INF, 0, 1e-30, 100, -100]), numbers(300)])
+    yield "numba", broken
+    yield "numba", images(2, 6, 5, 7)
+    yield "numba", numbers(3, 10, 11)
+    for x in (numbers(255), numbers(20, 30).T, numbers(600)[::2], numbers(300).astype("float64"), numbers(0)):
+        yield "numpy", x
+
+
+def cases_of_sigmoid() -> Iterator[tuple]:
+    for backend, x in elements():
+        yield backend, [x], {}
+
+
+def cases_of_silu() -> Iterator[tuple]:
+    yield from cases_of_sigmoid()
+
+
+def cases_of_gelu() -> Iterator[tuple]:
+    for backend, x in elements():
+        for approximate in ("none", "tanh"):
+            yield backend, [x], {"approximate": approximate}
+
+
+def cases_of_silu_grad() -> Iterator[tuple]:
+    for backend, x in elements():
+        g = np.empty_like(x)     # in the memory order of x
+        g[...] = numbers(*x.shape)
+        yield backend, [g, x], {}
+    yield "numpy", [images(2, 6, 5, 7, order="first"), images(2, 6, 5, 7)], {}
+
+
+def cases_of_relu_grad() -> Iterator[tuple]:
+    yield from cases_of_silu_grad()
+
+
+def cases_of_sigmoid_grad() -> Iterator[tuple]:
+    yield from cases_of_silu_grad()
+
+
+def cases_of_tanh_grad() -> Iterator[tuple]:
+    yield from cases_of_silu_grad()
+
+
+def cases_of_gelu_grad() -> Iterator[tuple]:
+    for backend, arrays, _ in cases_of_silu_grad():
+        for approximate in ("none", "tanh"):
+            yield backend, arrays, {"approximate": approximate}
+
+
+def cases_of_dropout() -> Iterator[tuple]:
+    for backend, x in elements():
+        if x.ndim < 4:
+            for p, seed, offset in ((0.25, 2**63 + 5, 2**40), (0.7, 1, 3), (1.0, 0, 0)):
+                yield backend, [x], {"p": p, "seed": seed, "offset": offset}
+    yield "numpy", [images(2, 6, 5, 7)], {"p": 0.5, "seed": 1, "offset": 0}
+
+
+def cases_of_embedding_grad() -> Iterator[tuple]:
+    for shape, rows, n in (((50,), 7, 13), ((4, 9), 40, 16), ((700, 3), 5, 8)):
+        for padding in (None, 2):
+            indices = RNG.integers(0, rows, shape)
+            yield "numba", [numbers(*shape, n), indices], {"num_embeddings": rows, "padding_idx": padding}
+    plain = {"num_embeddings": 9, "padding_idx": None}
+    indices, g = RNG.integers(0, 9, 60), numbers(60, 8)
+    g[3, 4] = NAN
+    yield "numba", [g, indices], plain
+    for sent, places in ((g, indices.astype("int32")), (g.astype("float64"), indices), (numbers(8, 60).T, indices),
+                         (g[:5], indices[:5]), (g[:0], indices[:0])):
+        yield "numpy", [sent, places], plain
+
+
 def lists(count: int, dtype: str = "float32") -> list:
     shapes = ((3, 5), (7,), (1,), (2, 3, 2, 2))
     return [[np.abs(numbers(*shape)).astype(dtype) for shape in shapes] for _ in range(count)]

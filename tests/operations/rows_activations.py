@@ -35,7 +35,8 @@ def gelu(a, approximate="none"):
 POINTWISE = [
     Operation(
         name="relu", call=F.relu, reference=lambda a: np.where(a > 0, a, 0.0), cases=unary(distinct()),
-        primitives=("relu", "relu_"), in_place=("relu_", overwriting(F.relu)), dtypes=SAME, errors=[no_tensor(F.relu)],
+        primitives=("relu", "relu_", "relu_grad"), in_place=("relu_", overwriting(F.relu)), dtypes=SAME,
+        errors=[no_tensor(F.relu)],
         edges=[Edge([[0.0, -INF, INF, NAN]], [0.0, 0.0, INF, NAN], [[0.0, 0.0, 1.0, 0.0]])],
     ),
     Operation(
@@ -47,24 +48,24 @@ POINTWISE = [
         edges=[Edge([[0.0, NAN]], [0.0, NAN], [[0.01, 0.01]])],
     ),
     Operation(
-        name="sigmoid", call=F.sigmoid, reference=special.expit, cases=unary(real(2.0)), primitives=("sigmoid",),
-        dtypes=FLOATING, errors=[no_tensor(F.sigmoid)],
+        name="sigmoid", call=F.sigmoid, reference=special.expit, cases=unary(real(2.0)),
+        primitives=("sigmoid", "sigmoid_grad"), dtypes=FLOATING, errors=[no_tensor(F.sigmoid)],
         in_place="sigmoid_",
         edges=[Edge([[-INF, -800.0, 0.0, 800.0, NAN]], [0.0, 0.0, 0.5, 1.0, NAN], [[0.0, 0.0, 0.25, 0.0, NAN]])],
     ),
     Operation(
-        name="tanh", call=F.tanh, reference=np.tanh, cases=unary(), primitives=("tanh",), dtypes=FLOATING,
+        name="tanh", call=F.tanh, reference=np.tanh, cases=unary(), primitives=("tanh", "tanh_grad"), dtypes=FLOATING,
         errors=[no_tensor(F.tanh)],
         in_place="tanh_", edges=[Edge([[-INF, 0.0, 800.0, NAN]], [-1.0, 0.0, 1.0, NAN], [[0.0, 1.0, 0.0, NAN]])],
     ),
     Operation(
         name="nn.functional.silu", call=F.silu, reference=lambda a: a * special.expit(a), cases=unary(real(2.0)),
-        primitives=("silu", "silu_", "sigmoid"), in_place=overwriting(F.silu),
+        primitives=("silu", "silu_", "silu_grad", "sigmoid"), in_place=overwriting(F.silu),
         dtypes={"float16": "float16", "int64": "float32"},
         errors=[no_tensor(F.silu)], edges=[Edge([[0.0, 800.0, NAN]], [0.0, 800.0, NAN], [[0.5, 1.0, NAN]])],
     ),
     Operation(
-        name="nn.functional.gelu", call=F.gelu, reference=gelu, primitives=("gelu", "erf", "tanh"),
+        name="nn.functional.gelu", call=F.gelu, reference=gelu, primitives=("gelu", "gelu_grad", "erf", "tanh"),
         cases=unary(real(2.0), {"approximate": "none"}),
         dtypes={"float16": "float16", "int64": "float32"},
         errors=[no_tensor(F.gelu),
@@ -72,7 +73,7 @@ POINTWISE = [
         edges=[Edge([[0.0, 40.0, -40.0, NAN]], [0.0, 40.0, 0.0, NAN], [[0.5, 1.0, 0.0, NAN]])],
     ),
     Operation(
-        name="nn.functional.gelu", call=F.gelu, reference=gelu, primitives=("gelu", "tanh"),
+        name="nn.functional.gelu", call=F.gelu, reference=gelu, primitives=("gelu", "gelu_grad", "tanh"),
         cases=unary(real(2.0), {"approximate": "tanh"}),
         edges=[Edge([[0.0, 40.0, -40.0]], [0.0, 40.0, 0.0], [[0.5, 1.0, 0.0]], {"approximate": "tanh"})],
     ),
@@ -140,6 +141,15 @@ GRADIENTS = [
         cases=[case(RNG.normal(size=(2, 3)), RNG.normal(size=(2, 3)), dim=dim) for dim in (0, 1)],
     )
     for name in ("softmax_grad", "log_softmax_grad")
+] + [
+    Operation(
+        name=f"primitive.{name}", call=primitive(name), reference=DERIVED, primitives=(name,), forms=(),
+        cases=[case(RNG.normal(size=(2, 3)), distinct()(RNG, (2, 3)), **settings)],
+    )
+    for name, settings in (
+        ("relu_grad", {}), ("sigmoid_grad", {}), ("tanh_grad", {}), ("silu_grad", {}),
+        ("gelu_grad", {"approximate": "none"}), ("gelu_grad", {"approximate": "tanh"}),
+    )
 ]
 
 ROWS = [*POINTWISE, *ALONG, *GRADIENTS]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.engine import FUSIONS, KERNELS, SERVICES, VJPS, Kernel, Primitive, Rule, choose_kernel, primitive
-from tinytorch.given import sequence_rows as sequence_rows  # adds rows to KERNELS
+from tinytorch.given import pointwise_rows as pointwise_rows  # adds rows to KERNELS
+from tinytorch.given import sequence_rows as sequence_rows  # likewise
 from tinytorch.given.kernel_conditions import float32, of_shape
 
 CHANNELS = 8      # of images come in blocks of one vector; output channels of a convolution in blocks of two
