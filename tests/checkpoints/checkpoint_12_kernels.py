@@ -327,12 +327,16 @@ def cases_of_batch_norm_relu_max_pool2d_grad() -> Iterator[tuple]:
             if np.isfinite(x).all() and x.size:
                 out = primitive("max_pool2d").kernel(np, x, **pooling)
                 g = images(*out.shape).astype(x.dtype)
-                yield backend, [g, x, *statistics(x)], {"training": training, "eps": 0.01, **pooling}
+                inputs, settings = [x, *statistics(x)], {"training": training, "eps": 0.01, **pooling}
+                for weight in (inputs[1], 0 * inputs[1], None):      # with a weight of 0 `out` does not tell x
+                    inputs[1] = weight
+                    out = primitive("batch_norm_relu_max_pool2d").kernel(np, *inputs, **settings)
+                    yield backend, [g, *inputs, out], settings
     for backend, x in normalised():      # nothing pooled: the gradient of batch norm and ReLU
         for training in (True, False):
             if x.size:
                 g = images(*x.shape).astype(x.dtype)
-                yield backend, [g, x, *statistics(x, affine=training)], {"training": training, "eps": 0.01}
+                yield backend, [g, x, *statistics(x, affine=training), None], {"training": training, "eps": 0.01}
 
 
 def cases_of_sum() -> Iterator[tuple]:

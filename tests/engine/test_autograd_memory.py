@@ -26,7 +26,7 @@ def expected_bytes(batch: int, fused: bool) -> dict[str, int]:
     """Bytes by what is kept, once each.
 
     Nothing is kept twice: what a layer saves as output the next one saves as input. A fused block keeps batch norm's
-    inputs only.
+    inputs and what it gives.
     """
     kept = {"images: conv1 needs them for the gradient of its weight": batch * 3 * 32 * 32 * FLOAT}
     inner, size = 3, 32
@@ -41,8 +41,7 @@ def expected_bytes(batch: int, fused: bool) -> dict[str, int]:
             kept |= {f"batch norm {i}: bias": outer * FLOAT}
         else:
             kept |= {f"ReLU {i}'s output: its own rule's, and max pool's input": pixels}
-        if not fused or i < 3:
-            kept |= {f"max pool {i}'s output: its own rule's, if it has one, and the next layer's input": pixels // 4}
+        kept |= {f"max pool {i}'s output: its own rule's, and the next layer's input": pixels // 4}
         inner, size = outer, size // 2
     return kept | {
         "flatten's copy of pool 3: channels-last memory in (N, C·H·W) order, the classifier's input": (

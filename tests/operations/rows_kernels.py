@@ -21,7 +21,11 @@ def fused(name, part=None, **pooling):
         mean, var = (tensor(values, dtype=tensors[0].dtype) for values in (MEAN, VAR))
         if training:
             mean, var = primitive("batch_norm_stats")(tensors[-3].detach())
-        found = primitive(name)(*tensors, mean, var, training=training, eps=1e-5, **pooling)
+        settings = {"training": training, "eps": 1e-5, **pooling}
+        inputs = [*tensors, mean, var]
+        if part is not None:      # a gradient: it is given what the operation gave, if that pools
+            inputs.append(primitive("batch_norm_relu_max_pool2d")(*inputs[1:], **settings) if pooling else None)
+        found = primitive(name)(*inputs, **settings)
         return found if part is None else found[part]
 
     return call

@@ -82,12 +82,18 @@ def supports_pool(x: Any, *others: Any, **pooling: Any) -> bool:
 
 
 def supports_pool_gradient(g: Any, x: Any, *others: Any, **settings: Any) -> bool:
-    """The same, for what comes back; or nothing pooled."""
-    if not settings.keys() & {"kernel_size"}:
-        return supports_gradient(g, x, *others)
+    """The same, for what comes back."""
     if not float32(g) or not supports_pool(x, *others, **settings):
         return False
     return g.shape == (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2)
+
+
+def supports_fused_gradient(g: Any, x: Any, *others: Any, **settings: Any) -> bool:
+    """The same with ReLU before the pooling, or with ReLU alone."""
+    *inputs, out = others
+    if "kernel_size" not in settings:
+        return supports_gradient(g, x, *inputs)
+    return supports_pool_gradient(g, x, *inputs, **settings) and float32(out) and out.shape == g.shape
 
 
 def supports_max_pool_grad(g: Any, x: Any, out: Any, **settings: Any) -> bool:
@@ -159,18 +165,22 @@ def grad_in_tensors(g: Any, *inputs: Any, **settings: Any) -> tuple:
         own = [t.view(t.shape) if t.requires_grad else t.detach().requires_grad_() for t in wanted]
         given = iter(own)
         again = [None if t is None else next(given) for t in inputs[:3]]
-        out = in_tensors(*again, *inputs[3:], **settings)
+        out = in_tensors(*again, *inputs[3:5], **settings)
         found = iter(SERVICES["grad"]([out], own, [g], create_graph=True))
     return tuple(None if t is None else next(found) for t in inputs[:3])
 
 
-def fused_grad_kernel(xp, g, x, weight, bias, mean, var, *, training, eps, **pooling):
-    """Return (dx, dweight, dbias) by the single operations' gradient kernels."""
+def fused_grad_kernel(xp, g, x, weight, bias, mean, var, out, *, training, eps, **pooling):
+    """Return (dx, dweight, dbias) by the single operations' gradient kernels.
+
+    out: what the operation gave, if it pools: that tells which windows ReLU has closed. Otherwise None.
+    """
     settings = {"training": training, "eps": eps}
     y = run("batch_norm_relu", x, weight, bias, mean, var, **settings)
-    if pooling:
-        g = run("max_pool2d_grad", g, y, run("max_pool2d", y, **pooling), **pooling)
-    return run("batch_norm_grad", g * (y > 0), x, weight, mean, var, **settings)
+    if not pooling:
+        return run("batch_norm_grad", g * (y > 0), x, weight, mean, var, **settings)
+    sent = run("max_pool2d_grad", g * (out > 0), y, run("max_pool2d", y, **pooling), **pooling)
+    return run("batch_norm_grad", sent, x, weight, mean, var, **settings)
 
 
 BATCH_NORM_RELU = Primitive(
@@ -186,14 +196,19 @@ FUSED_GRAD = Primitive(
 )
 
 
-def _fused_vjp(g: Any, saved: Any, **settings: Any) -> tuple:
-    found = FUSED_GRAD(g, saved.x, saved.weight, saved.bias, saved.mean, saved.var, **settings)
+def _relu_vjp(g: Any, saved: Any, **settings: Any) -> tuple:
+    found = FUSED_GRAD(g, saved.x, saved.weight, saved.bias, saved.mean, saved.var, None, **settings)
+    return *found, None, None
+
+
+def _pool_vjp(g: Any, saved: Any, **settings: Any) -> tuple:
+    found = FUSED_GRAD(g, saved.x, saved.weight, saved.bias, saved.mean, saved.var, saved.out, **settings)
     return *found, None, None
 
 
 SAVES = ("x", "weight", "bias", "mean", "var")
-VJPS["batch_norm_relu"] = Rule(joint=_fused_vjp, saves=SAVES)
-VJPS["batch_norm_relu_max_pool2d"] = Rule(joint=_fused_vjp, saves=SAVES)
+VJPS["batch_norm_relu"] = Rule(joint=_relu_vjp, saves=SAVES)
+VJPS["batch_norm_relu_max_pool2d"] = Rule(joint=_pool_vjp, saves=(*SAVES, "out"))
 FUSIONS["relu", "batch_norm"] = BATCH_NORM_RELU
 FUSIONS["max_pool2d", "batch_norm_relu"] = BATCH_NORM_RELU_MAX_POOL2D
 
@@ -209,7 +224,7 @@ ROWS = {
         "max_pool2d": supports_pool,
         "max_pool2d_grad": supports_max_pool_grad,
         "batch_norm_relu_max_pool2d": supports_pool,
-        "batch_norm_relu_max_pool2d_grad": supports_pool_gradient,
+        "batch_norm_relu_max_pool2d_grad": supports_fused_gradient,
     },
     "stepping": {"sgd_step": supports_sgd, "adam_step": supports_adam},
 }

@@ -101,7 +101,7 @@ def batch_norm_relu_max_pool2d(n: int) -> Cases:
 @sizes
 def batch_norm_relu_max_pool2d_grad(n: int) -> Cases:
     for x in outputs(n):
-        yield Case(shape_of(x), [pooled(x), x, *affine(x)], NORM | POOL)
+        yield Case(shape_of(x), [pooled(x), x, *affine(x), pooled(x)], NORM | POOL)
 
 
 @sizes
