@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.alternate import steps_in_turns
 from benchmarks.setting import Setting
-from benchmarks.workloads import importing, loading, memory, overhead
+from benchmarks.workloads import importing, loading, memory, overhead, starting
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ WORKLOADS = {
         in_turns("chain", "100 operations on 8×8, forward and backward", {2: 1.5}),
         alone("loading", "loading, crop, flip beside (a): share of a core", 0.1, loading.measure),
         Workload("importing", "import", {1: 0.3, 2: 0.3}, importing.measure),
+        Workload("starting", "process start to the end of the first step of (a)", {2: 1.0}, starting.measure),
         Workload("memory", "peak memory of (a)", {2: 1.0}, memory.measure),
         alone("forward", "addition of 8×8 ÷ np.add", 4.5, partial(overhead.measure, "forward, autograd watching")),
         alone("recorded", "the same, recorded for the gradient", 6.5, partial(overhead.measure, "recorded")),

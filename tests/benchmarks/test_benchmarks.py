@@ -17,7 +17,7 @@ from benchmarks import alternate, report
 from benchmarks.libraries import AS_IT_COMES, OURS, THEIRS, load
 from benchmarks.setting import BenchmarkError, Setting
 from benchmarks.worker import serve
-from benchmarks.workloads import WORKLOADS, chain, cnn, importing, loading, mlp, overhead, resnet9
+from benchmarks.workloads import WORKLOADS, chain, cnn, importing, loading, mlp, overhead, resnet9, starting
 from tinytorch import get_num_threads, set_num_threads
 from tinytorch.core.engine import Watcher, overlay, watchers
 from tito.bench.ratios import Summary, summarise, verdict
@@ -111,6 +111,14 @@ def test_import_seconds() -> None:
     assert 0 < importing.import_seconds(OURS, Setting()) < 60
     with pytest.raises(BenchmarkError, match="expected `import no_such_library` to work, found: ModuleNotFoundError"):
         importing.import_seconds("no_such_library", Setting())
+
+
+def test_starting_counts_whole_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(starting, "ask", lambda module, library, setting, count: asked.append(library))
+    record = starting.measure(Setting(rounds=2))
+    assert asked == [OURS, THEIRS] * 3 and len(record["ratios"]) == 2 and "first step" in record["note"]
+    assert len(starting.in_child(load(OURS, threads=1), steps=1)["losses"]) == 1
 
 
 def test_overhead_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:

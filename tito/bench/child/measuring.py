@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -49,11 +50,11 @@ def in_turns(name: str, case: Case, rounds: int) -> dict[str, Any]:
 
 
 def turn(kernel: Callable[..., Any], case: Case) -> float:
-    """Seconds of one call: the mean over as many as fill a turn. One before them is not counted."""
+    """Seconds of one call: the median of as many as fill a turn. One before them is not counted."""
     kernel(np, *case.arrays, **case.params)
-    calls, started = 0, time.perf_counter()
-    while True:
+    seconds: list[float] = []
+    while not seconds or sum(seconds) < TURN_SECONDS:
+        started = time.perf_counter()
         kernel(np, *case.arrays, **case.params)
-        calls, passed = calls + 1, time.perf_counter() - started
-        if passed >= TURN_SECONDS:
-            return passed / calls
+        seconds.append(time.perf_counter() - started)
+    return median(seconds)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 FULL = 64
-FILES = ("images", "rows", "sequences", "steps")
+FILES = ("elements", "images", "rows", "sequences", "steps")
 
 
 @dataclass(frozen=True)

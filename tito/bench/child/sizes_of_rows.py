@@ -1,4 +1,4 @@
-"""What works on rows of numbers: activations, softmax, norms, losses; the sizes are those of a small GPT and a CNN."""
+"""What works on rows of numbers: softmax, norms, losses; the sizes are those of a small GPT and a CNN."""
 
 from __future__ import annotations
 
@@ -21,12 +21,6 @@ def hidden(n: int) -> Any:
 def scores(n: int) -> Any:
     """Attention scores: n heads, an eighth of their rows."""
     return numbers(n, LENGTH // 8, LENGTH)
-
-
-@sizes
-def relu(n: int) -> Cases:
-    x = numbers(256 * n, WIDTH)
-    yield Case(shape_of(x), [x], {})
 
 
 def over_rows(n: int) -> Cases:
