@@ -23,20 +23,19 @@ from tinytorch.core.engine import (
 from tinytorch.core.tensor import ADD, GETITEM, MATMUL, MUL, SUM, Tensor, from_array
 from tinytorch.given import module_backward_hooks, vjp_activations, vjp_attention, vjp_collections, vjp_layers, vjp_recurrent, vjp_spatial  # they add rows
 from tinytorch.given.anomaly import detect_anomaly, set_detect_anomaly
+from tinytorch.given.applying import apply_rule
 from tinytorch.given.checkpointing import checkpoint, checkpoint_sequential
 from tinytorch.given.custom_function import Function
 from tinytorch.given.grad_mode import enable_grad, inference_mode, no_grad
 from tinytorch.given.gradcheck import gradcheck, gradgradcheck
 from tinytorch.given.graph import (
     Node,
-    apply_rule,
     check_history,
     edge_of,
     find_rule,
     inputs_before_mutation,
     keep,
     mark_changed,
-    meta_of,
     record,
 )
 from tinytorch.given.vjp_tensor import as_matrices, restore_axes
@@ -198,11 +197,12 @@ def count_dependencies(roots):
             if edge is None:
                 continue
             target = edge[0]
-            if target not in counts:
-                counts[target] = 0
-                if isinstance(target, Node):
-                    stack.append(target)
-            counts[target] += 1
+            if target in counts:
+                counts[target] += 1
+                continue
+            counts[target] = 1
+            if isinstance(target, Node):
+                stack.append(target)
     return counts
 
 

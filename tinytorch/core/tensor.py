@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinytorch.core.engine import bind
@@ -211,7 +213,7 @@ def infer_shape(count, shape):
         divisible by known (and known not 0); the size is count // known.
     EXAMPLE: infer_shape(12, (3, -1)) -> (3, 4)
     """
-    known = int(np.prod([n for n in shape if n != -1], dtype=np.int64))
+    known = math.prod([n for n in shape if n != -1])
     holes = shape.count(-1)
     fits = known == count if holes == 0 else holes == 1 and known > 0 and count % known == 0
     if not fits or any(n < -1 for n in shape):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class TensorArrangement(TensorProperties):
             raise ShapeError(
                 f"flatten: expected start_dim <= end_dim, found {start_dim} and {end_dim} for {self.ndim} dimensions."
             )
-        joined = int(np.prod(self.shape[start : end + 1], dtype=np.int64))
+        joined = prod(self.shape[start : end + 1])
         return self.reshape(*self.shape[:start], joined, *self.shape[end + 1 :])
 
     @ops.also_named("dims")
@@ -50,11 +51,12 @@ class TensorArrangement(TensorProperties):
 
     def transpose(self, dim0: int, dim1: int) -> Any:
         """Return a view with two axes swapped."""
-        order = list(range(self.ndim))
-        a, b = ops.axis(dim0, self.ndim, "transpose"), ops.axis(dim1, self.ndim, "transpose")
-        if self.ndim:
+        ndim = self.ndim
+        order = list(range(ndim))
+        a, b = ops.axis(dim0, ndim, "transpose"), ops.axis(dim1, ndim, "transpose")
+        if ndim:
             order[a], order[b] = order[b], order[a]
-        return self.permute(*order)
+        return ops.PERMUTE(self, order=tuple(order))
 
     def squeeze(self, dim: Any = None) -> Any:
         """Return a view without the axes of size 1 (or without those of `dim`, an int or several, whose size is 1)."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from tinytorch.core.engine import VJPS, Rule, primitive
 from tinytorch.given import vjp_pointwise as vjp_pointwise  # adds rows to VJPS
+from tinytorch.given.applying import is_arithmetic
 
 
 def _call(name: str, *inputs: Any, **params: Any) -> Any:
@@ -20,7 +21,12 @@ def _call(name: str, *inputs: Any, **params: Any) -> Any:
 
 
 def restore_axes(t: Any, shape: tuple, dim: Any) -> Any:
-    """Return a reduction's result with the axes `dim` (an int, a tuple, or None for all) put back with size 1."""
+    """Return a reduction's result with the axes `dim` (an int, a tuple, or None for all) put back with size 1.
+
+    Of all, the result is a single number, which needs no axes to be repeated along any.
+    """
+    if dim is None and t.ndim == 0:
+        return t
     dims = range(len(shape)) if dim is None else (dim,) if isinstance(dim, int) else dim
     return t.reshape(tuple(1 if i in dims else size for i, size in enumerate(shape)))
 
@@ -28,16 +34,17 @@ def restore_axes(t: Any, shape: tuple, dim: Any) -> Any:
 def as_matrices(rule: Callable, which: str) -> Callable:
     """Return a matmul rule that also takes vectors: they become matrices with one row (a) or one column (b) first."""
 
-    def vjp(g: Any, saved: Any) -> Any:
+    def vjp(g: Any, saved: Any) -> Any:      # of tensors, or of arrays: see `apply_small`
         a, b = saved.a, saved.b
         if a.ndim > 1 and b.ndim > 1:
             return rule(g, saved)
-        g = g.unsqueeze(-1) if b.ndim == 1 else g
-        g = g.unsqueeze(-2) if a.ndim == 1 else g
-        as_matrix = SimpleNamespace(a=a.unsqueeze(0) if a.ndim == 1 else a, b=b.unsqueeze(-1) if b.ndim == 1 else b)
+        g = g[..., None] if b.ndim == 1 else g
+        g = g[..., None, :] if a.ndim == 1 else g
+        as_matrix = SimpleNamespace(a=a[None] if a.ndim == 1 else a, b=b[..., None] if b.ndim == 1 else b)
         found = rule(g, as_matrix)
-        return found.squeeze(-1) if which == "b" and b.ndim == 1 else found
+        return found[..., 0] if which == "b" and b.ndim == 1 else found
 
+    vjp.arithmetic = is_arithmetic(rule, ("a", "b"))      # type: ignore[attr-defined]
     return vjp
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tinytorch.core.engine import BROADCASTING, SERVICES, WATCHERS, GradientError, TensorBase, overlay, watchers
 from tinytorch.core.tensor import zeros_like
+from tinytorch.given.applying import apply_rule, apply_small
 from tinytorch.given.deferral import settle
 from tinytorch.given.graph import Node, edge_of, meta_of
 from tinytorch.given.silence import SETTING, SILENT
@@ -38,6 +39,7 @@ class Walk:
 
     def __enter__(self) -> Walk:
         self.scope.__enter__()
+        self.unwatched = not watchers().active
         self.loud = SETTING.set(SILENT)       # an overflow shows in the gradients; PyTorch does not speak of it either
         return self
 
@@ -67,12 +69,14 @@ class Walk:
         so_far = slots[index]
         if so_far is None:
             slots[index] = g
-        elif edge in self.owned:
-            so_far.add_(g)
-        else:
+        elif edge not in self.owned:
             slots[index] = so_far + g
             if not self.create_graph:
                 self.owned.add(edge)
+        elif self.unwatched:
+            so_far._array += g._array      # nobody has seen this sum: it needs no version, and no door
+        else:
+            so_far.add_(g)
 
     def take(self, node: Node) -> list:
         """Return the complete gradients of a node's outputs (None where none arrived); their hooks run now."""
@@ -124,15 +128,12 @@ class Walk:
 
     def gradients_of(self, node: Node, gradients: list) -> list:
         """Run a node's rule; return one gradient, of the right shape and dtype, or None for each of its edges."""
-        if gradients[0] is None and all(g is None for g in gradients):
+        if self.unwatched and node.backward is apply_rule and gradients[0] is not None:
+            results, edges = apply_small(node, gradients), node.edges
+        elif all(g is None for g in gradients):
             return [None] * len(node.edges)
-        if node.backward is None:
-            raise GradientError(
-                f"{node.name}: this graph was walked before and its saved values are gone. "
-                "Pass retain_graph=True the first time."
-            )
-        results = node.backward(node, gradients) if self.anomaly is None else self.anomaly.run(node, gradients)
-        edges = node.edges
+        else:
+            results, edges = self._apply(node, gradients), node.edges
         if len(results) != len(edges):
             raise GradientError(f"{node.name}: its rule returned {len(results)} gradients for {len(edges)} inputs.")
         if not self.retain_graph and node.saved:
@@ -143,15 +144,24 @@ class Walk:
                 fitted.append(None)
                 continue
             target, index = edge
-            shape, dtype = target.metas[index] if type(target) is Node else meta_of(edge)
+            inner = type(target) is Node
+            shape, dtype = target.metas[index] if inner else meta_of(edge)
             if not isinstance(g, TensorBase) or g._array.shape != shape or g._array.dtype is not dtype:
                 g = self._fit(node, len(fitted), shape, dtype, g)
-            if type(target) is not Node:
+            if not inner and target not in self.arrived:      # a second contribution makes a sum, which is new
                 self._note_alias(g, gradients, results, len(fitted), node)
             fitted.append(g)
         if self.anomaly is not None:
             self.anomaly.look_at(node, gradients, fitted)
         return fitted
+
+    def _apply(self, node: Node, gradients: list) -> Any:
+        if node.backward is None:
+            raise GradientError(
+                f"{node.name}: this graph was walked before and its saved values are gone. "
+                "Pass retain_graph=True the first time."
+            )
+        return node.backward(node, gradients) if self.anomaly is None else self.anomaly.run(node, gradients)
 
     def _fit(self, node: Node, position: int, shape: tuple, dtype: Any, g: Any) -> Any:
         if not isinstance(g, TensorBase):

@@ -24,15 +24,30 @@ def promote_operands(mode: str, arrays: list) -> list:
 
     Python scalars are left as they are: NumPy lets the array's dtype win over them. None stays None.
     """
-    if len(arrays) == 2:                                # the usual case first: two arrays of one dtype
-        a, b = arrays
-        if type(a) is type(b) is ndarray and a.dtype is b.dtype and (mode == "same" or a.dtype.kind == "f"):
-            return arrays
+    if _meet_already(mode, arrays):
+        return arrays
     arrays = [a.item() if isinstance(a, np.generic) else a for a in arrays]
     common = result_dtype(arrays)
     if mode == "float" and common.kind != "f":
         common = DEFAULT_DTYPE
     return [a.astype(common, copy=False) if hasattr(a, "dtype") else a for a in arrays]
+
+
+def _meet_already(mode: str, arrays: list) -> bool:
+    """Whether the operands need no promotion: arrays of one dtype, maybe with numbers beside them, as nearly always."""
+    dtype, numbers = None, False
+    for a in arrays:
+        kind = type(a)
+        if kind is ndarray:
+            if dtype is None:
+                dtype = a.dtype
+            elif a.dtype is not dtype:
+                return False
+        elif kind in PYTHON_SCALARS:
+            numbers = True
+        else:
+            return False
+    return dtype is not None and (dtype.kind == "f" or (mode == "same" and not numbers))
 
 
 def result_dtype(arrays: list) -> np.dtype:

@@ -58,8 +58,7 @@ strides and moves nothing: it is a **view**. You will see what that is worth in 
 
 ### First, the direct way
 
-Here is a Tensor that calls NumPy wherever it needs it. It works. But how would you find out how many additions your network does? You
-would have to edit `__add__`. And `__mul__`. And forty others.
+Here is a Tensor that calls NumPy wherever it needs it. But how would you count the additions of your network? By editing forty methods.
 """
 
 # %%
@@ -389,6 +388,8 @@ A method sends its operands through the door. `a + b` calls `a.__add__(b)`; `2 -
 # %% nbgrader={"grade": false, "grade_id": "tensor-arithmetic", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
 #| face tinytorch: Tensor
+import math
+
 from tinytorch.given import tensor_ops as ops
 from tinytorch.given.tensor_methods import TensorMethods
 
@@ -666,7 +667,7 @@ def infer_shape(count, shape):
     EXAMPLE: infer_shape(12, (3, -1)) -> (3, 4)
     """
     ### BEGIN SOLUTION
-    known = int(np.prod([n for n in shape if n != -1], dtype=np.int64))
+    known = math.prod([n for n in shape if n != -1])
     holes = shape.count(-1)
     fits = known == count if holes == 0 else holes == 1 and known > 0 and count % known == 0
     if not fits or any(n < -1 for n in shape):
@@ -684,7 +685,7 @@ class Tensor(Tensor):
 """
 ### Test: same numbers, same memory
 
-Values against NumPy; and the storage: `reshape` of a contiguous tensor shares it, so writing to one shows in the other.
+Values against NumPy; and the storage: `reshape` of a contiguous tensor shares it.
 """
 
 # %% nbgrader={"grade": true, "grade_id": "test-tensor-shapes", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
@@ -847,8 +848,7 @@ Predict each number before you run the cell; write your guess down.
 
 1. **Memory and views.** A million numbers in four dtypes; then a transpose, a reshape and a copy of 64 MB: which of them moves bytes?
 2. **Cache.** Copying 2,048 numbers that are neighbours in memory, and 2,048 that lie 8 KB apart.
-3. **The door.** How much does `bind` add to `np.add`? About a microsecond, whatever the size: most of the time for 64 numbers, nothing
-   for a million. This is why frameworks like large operations, and why module 13 will fuse small ones.
+3. **The door.** How much does `bind` add to `np.add`? About a microsecond, whatever the size. This is why module 13 will fuse small operations.
 """
 
 # %%

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ class TensorProperties(TensorBase, AbsentNames):
 
     def numel(self) -> int:
         """Return the number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     def item(self) -> Any:
         """Return the only element as a Python number."""

@@ -71,9 +71,8 @@ from tinytorch.core.engine import (
     BROADCASTING, NON_DIFFERENTIABLE, SERVICES, VJPS, WATCHERS, GradientError, Rule, TensorBase, Watcher, bind, overlay, primitive,
 )
 from tinytorch.core.tensor import ADD, GETITEM, MATMUL, MUL, SUM, Tensor, from_array
-from tinytorch.given.graph import (
-    Node, apply_rule, check_history, edge_of, find_rule, inputs_before_mutation, keep, mark_changed, meta_of, record,
-)
+from tinytorch.given.applying import apply_rule
+from tinytorch.given.graph import Node, check_history, edge_of, find_rule, inputs_before_mutation, keep, mark_changed, record
 
 
 class Autograd(Watcher):
@@ -204,6 +203,7 @@ def test_unbroadcast():
         found = unbroadcast(Tensor(g), shape)
         assert found.shape == shape, f"unbroadcast to {shape}: got shape {found.shape}; the gradient has the broadcast shape"
         assert np.allclose(found.numpy(), expected), f"unbroadcast to {shape}: sum over the broadcast axis; wrong values"
+    assert unbroadcast(Tensor(np.ones((1, 5))), (1, 1)).tolist() == [[5]], "unbroadcast (1, 5) to (1, 1): only the second axis was stretched"
 
 # %% [markdown]
 r"""
@@ -421,11 +421,12 @@ def count_dependencies(roots):
             if edge is None:
                 continue
             target = edge[0]
-            if target not in counts:
-                counts[target] = 0
-                if isinstance(target, Node):
-                    stack.append(target)
-            counts[target] += 1
+            if target in counts:
+                counts[target] += 1
+                continue
+            counts[target] = 1
+            if isinstance(target, Node):
+                stack.append(target)
     return counts
     ### END SOLUTION
 

@@ -143,92 +143,6 @@ def version_of(tensor: Any) -> int:
     return 0 if tensor._memory is None else tensor._memory.version
 
 
-class Saved:
-    """What a gradient rule sees: `saved.x` is the kept input, output or residual of that name.
-
-    It is refused if overwritten since. needs[i]: whether input i needs a gradient. shape(name), dtype(name): of an
-    input that does. shapes: of all inputs of a primitive with any number of them.
-    """
-
-    __slots__ = ("_node",)
-
-    def __init__(self, node: Node):
-        self._node = node
-        if node.saved and type(node.saved) is not tuple:
-            node.saved = node.saved.resolve()
-
-    @property
-    def needs(self) -> tuple[bool, ...]:
-        """For each input whether its gradient is wanted."""
-        return tuple(edge is not None for edge in self._node.edges)
-
-    def __getattr__(self, name: str) -> Any:
-        node = self._node
-        raise GradientError(
-            f"The rule of {node.name} reads saved.{name}, but saves only {node.rule.saves}. Add it to `saves`."
-        )
-
-    def _refuse(self, name: str, now: int, version: int) -> None:
-        raise GradientError(
-            f"{self._node.name}: the value {name!r} is needed for its gradient but was overwritten in place "
-            f"afterwards (saved at version {version}, now {now}). Clone it before, or avoid the "
-            "in-place operation."
-        )
-
-    def _edge(self, name: str) -> tuple:
-        edge = self._node.edges[self._node.primitive.inputs.index(name)]
-        if edge is None:
-            raise GradientError(
-                f"{self._node.name}: shape and dtype of {name!r} are known only if it needs a gradient."
-            )
-        return edge
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of an input that needs a gradient."""
-        return meta_of(self._edge(name))[0]
-
-    def dtype(self, name: str) -> Any:
-        """Return the dtype of an input that needs a gradient."""
-        return meta_of(self._edge(name))[1]
-
-    @property
-    def shapes(self) -> tuple:
-        """The shapes of all inputs of a primitive that takes any number of them."""
-        return self._node.saved
-
-
-def applied(rule: Rule, primitive: Primitive) -> tuple[type[Saved], tuple]:
-    """Return what applying `rule` to `primitive` needs, made once: a class, and one function (or None) for each input.
-
-    The class is Saved with a property for each value that is kept, found in a tenth of the time of `__getattr__`.
-    """
-
-    def reader(place: int, name: str, is_input: bool) -> property:
-        def an_input(saved: Saved) -> Any:
-            value, version = saved._node.saved[place]
-            if isinstance(value, TensorBase) and version_of(value) != version:
-                saved._refuse(name, version_of(value), version)
-            return value
-
-        def an_output(saved: Saved) -> Any:
-            (array, storage, position), version = saved._node.saved[place]
-            if storage.version != version:
-                saved._refuse(name, storage.version, version)
-            tensor = wrap(SERVICES["Tensor"], array, storage)
-            if position < primitive.visible and array.dtype.kind == "f":
-                tensor._requires_grad, tensor._node, tensor._index = True, saved._node, position
-            return tensor
-
-        return property(an_input if is_input else an_output)
-
-    kept = () if primitive.variadic else rule.kept_by(primitive)
-    readers = {name: reader(place, name, is_input) for place, (name, is_input, _) in enumerate(kept)}
-    view = type("Saved", (Saved,), {"__slots__": (), **readers})
-    functions = rule.per_input + (None,) * (len(primitive.inputs) - len(rule.per_input))
-    rule.applied[primitive] = view, functions
-    return view, functions
-
-
 # ---- which rule ------------------------------------------------------------------------------------------------------
 
 
@@ -251,7 +165,7 @@ def find_rule(primitive: Primitive) -> Rule | None:
 def _through_decomposition(primitive: Primitive) -> Callable:
     """Return a rule that differentiates `primitive.decompose`, an equal expression in Tensors."""
 
-    def joint(g: Any, saved: Saved, **params: Any) -> list:
+    def joint(g: Any, saved: Any, **params: Any) -> list:
         recording = SERVICES["is_grad_enabled"]()
         inputs = [getattr(saved, name) for name in primitive.inputs]
         with SERVICES["enable_grad"]():
@@ -266,27 +180,6 @@ def _through_decomposition(primitive: Primitive) -> Callable:
         return [next(found) if need else None for need in saved.needs]
 
     return joint
-
-
-def apply_rule(node: Node, gradients: list) -> Any:
-    """Return the gradients of a primitive's inputs: `backward` of every node that records a primitive."""
-    primitive, rule, params = node.primitive, node.rule, node.params
-    view, functions = rule.applied.get(primitive) or applied(rule, primitive)
-    saved = view(node)
-    g = gradients[0] if primitive.visible == 1 else tuple(gradients[: primitive.visible])
-    if rule.joint is not None:
-        return rule.joint(g, saved, **params)
-    results: list = []
-    for edge, function in zip(node.edges, functions):      # noqa: B905 (an optional input may be left out)
-        if edge is None:
-            results.append(None)
-        elif function is None:
-            raise GradientError(
-                f"{node.name} has no gradient with respect to its input {len(results)}: detach() it, or add a rule."
-            )
-        else:
-            results.append(function(g, saved, **params) if params else function(g, saved))
-    return results
 
 
 # ---- in place --------------------------------------------------------------------------------------------------------
