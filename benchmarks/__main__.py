@@ -10,6 +10,7 @@ from benchmarks import report
 from benchmarks.pytorch import require_pytorch, usual_python
 from benchmarks.setting import BenchmarkError, Setting
 from benchmarks.workloads import WORKLOADS, Workload
+from tito.bench.ratios import summarise
 
 QUICK = {"rounds": 3, "seconds": 0.1}
 
@@ -57,8 +58,9 @@ def run(given: argparse.Namespace) -> None:
         require_pytorch(setting)
     records = {}
     for workload in workloads:
-        print(f"{workload.title} …", file=sys.stderr, flush=True)
+        print(f"{workload.title} … ", end="", file=sys.stderr, flush=True)
         records[workload.name] = workload.measure(setting)
+        print(f"{summarise(records[workload.name]['ratios']).median:.2f}", file=sys.stderr)
     print(f"TinyTorch ÷ PyTorch, threads: {setting.threads}, rounds: {setting.rounds}; below 1 TinyTorch needs less\n")
     print(report.table([report.row(workload, records[workload.name], setting.threads) for workload in workloads]))
     for name, record in records.items():
