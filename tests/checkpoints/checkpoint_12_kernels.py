@@ -348,6 +348,15 @@ def cases_of_sum() -> Iterator[tuple]:
     yield "numba", [x], over
     for x in (images(2, 8, 6, 6, order="first"), images(2, 6, 4, 4), images(0, 8, 4, 4)):
         yield "numpy", [x], over
+    rows = numbers(67, 5, 13)
+    rows[0, 1, 2], rows[3, 3, 3], rows[4, 0, 0], rows[4, 0, 1] = NAN, INF, INF, -INF
+    for dim in ((2,), (1, 2), (2, 1)):
+        yield "numba", [rows], {"dim": dim, "keepdim": True}
+        yield "numba", [rows], {"dim": dim, "keepdim": False}
+    yield "numba", [numbers(2, 30_001)], {"dim": (1,), "keepdim": False}
+    for dim in ((0,), (0, 2), (0, 1, 2), ()):
+        yield "numpy", [rows], {"dim": dim, "keepdim": False}
+    yield "numpy", [rows.astype("float64")], {"dim": (2,), "keepdim": False}
     yield "numpy", [numbers(4, 5)], {"dim": None, "keepdim": False}
     yield "numpy", [images(2, 8, 6, 6, order="last")], {"dim": (2, 3), "keepdim": False}
 

@@ -4,6 +4,8 @@ Checkpoint 12 compares every kernel with its reference at small and odd sizes, o
 memory; arrays that are large enough for threads are here, with 1, 2 and 3 of them.
 """
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,7 @@ def rows():
     yield "layer_norm_grad", [g, x, weight, mean, np.abs(mean)], settings
     yield "rms_norm", [x, weight], settings
     yield "rms_norm_grad", [g, x, None, np.abs(mean)], settings
+    yield "sum", [x], {"dim": (1,), "keepdim": False}
     yield "sigmoid", [x], {}
     for name in ("gelu_grad", "silu_grad", "relu_grad"):
         yield name, [g, x], {"approximate": "none"} if name == "gelu_grad" else {}
@@ -67,6 +70,27 @@ def results(kernel, arrays, settings):
     with np.errstate(all="ignore"):
         found = kernel(np, *arrays, **settings)
     return list(found) if isinstance(found, tuple) else [found]
+
+
+@pytest.mark.parametrize("kind", ["sgd_step", "adam_step"])
+def test_any_number_of_threads_takes_the_same_step(kind):
+    """A parameter that is large enough for threads, and one that is not."""
+    start = [[np.abs(numbers(40_001)), np.abs(numbers(3, 5))] for _ in range(4)]
+    settings = {"lr": 0.1, "weight_decay": 0.1, "maximize": False, "steps": (2, 1)}
+    if kind == "sgd_step":
+        start, settings = start[:3], settings | {"momentum": 0.9, "dampening": 0.2, "nesterov": False}
+    else:
+        start, settings = [*start, None], settings | {"betas": (0.9, 0.99), "eps": 1e-8, "decoupled": True}
+    row, expected = KERNELS[kind, "numba"], copy.deepcopy(start)
+    primitive(kind).kernel(np, *expected, **settings)
+    for threads in (1, 2, 3):
+        set_num_threads(threads)
+        found = copy.deepcopy(start)
+        assert row.accepts(found, settings)
+        row.load()(np, *found, **settings)
+        for ours, theirs in zip(found, expected, strict=True):
+            for one, other in zip(ours or (), theirs or (), strict=True):
+                assert np.allclose(one, other, rtol=1e-5, atol=1e-6), f"{kind}, {threads} threads"
 
 
 @pytest.mark.parametrize("name", CASES)

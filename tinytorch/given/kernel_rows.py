@@ -104,8 +104,10 @@ def supports_max_pool_grad(g: Any, x: Any, out: Any, **settings: Any) -> bool:
 
 
 def supports_sum(a: Any, *, dim: Any, keepdim: bool) -> bool:
-    """Channels-last images, over all axes but the channels."""
-    return a.ndim == 4 and dim == (0, 2, 3) and supports_channels(a) and a.transpose(0, 2, 3, 1).flags.c_contiguous
+    """Rows, over the last axes; channels-last images, over all axes but the channels."""
+    if a.ndim == 4 and dim == (0, 2, 3):
+        return supports_channels(a) and a.transpose(0, 2, 3, 1).flags.c_contiguous
+    return sequence_rows.supports_sum_of_rows(a, dim=dim, keepdim=keepdim)
 
 
 # ---- optimizer steps ------------------------------------------------------------------------------------------------
@@ -222,15 +224,14 @@ ROWS = {
         "batch_norm_stats": supports_channels,
         "batch_norm": supports_channels,
         "batch_norm_grad": supports_gradient,
-        "sum": supports_sum,
         "max_pool2d": supports_pool,
         "max_pool2d_grad": supports_max_pool_grad,
         "batch_norm_relu_max_pool2d": supports_pool,
         "batch_norm_relu_max_pool2d_grad": supports_fused_gradient,
     },
+    "row_reductions": {"sum": supports_sum},
     "stepping": {"sgd_step": supports_sgd, "adam_step": supports_adam},
 }
-OTHERWISE = {"sum": "sum_of_channels"}      # kernels that are not called as their operation
 for _file, _rows in ROWS.items():
     for _name, _supports in _rows.items():
-        KERNELS[_name, "numba"] = Kernel(f"tinytorch.given.{_file}:{OTHERWISE.get(_name, _name)}", _supports)
+        KERNELS[_name, "numba"] = Kernel(f"tinytorch.given.{_file}:{_name}", _supports)

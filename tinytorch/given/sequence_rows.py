@@ -13,6 +13,7 @@ from typing import Any
 from tinytorch.core.engine import KERNELS, Kernel
 from tinytorch.given.kernel_conditions import float32, of_shape, row_major
 
+LEAST = 4096          # numbers; fewer are reduced by NumPy as soon
 LONGEST = 1 << 14     # numbers of a row whose normalisation is summed in float32
 
 
@@ -43,6 +44,13 @@ def supports_norm_gradient(g: Any, x: Any, weight: Any, *statistics: Any, normal
     kept = x.shape[: x.ndim - normalized_ndim] + (1,) * normalized_ndim
     fits = float32(g, *statistics) and g.shape == x.shape and row_major(g, *statistics) and of_shape(kept, *statistics)
     return fits and supports_layer_norm(x, weight, None, normalized_ndim=normalized_ndim, eps=eps)
+
+
+def supports_sum_of_rows(a: Any, *, dim: tuple | None, keepdim: bool) -> bool:
+    """Row-major float32, over the last axes; several rows, so that every thread has some."""
+    if dim is None or not (float32(a) and a.size >= LEAST and row_major(a)):
+        return False
+    return 0 < len(dim) < a.ndim and sorted(dim) == list(range(a.ndim - len(dim), a.ndim))
 
 
 def supports_cross_entropy(logits: Any, target: Any, weight: Any, **settings: Any) -> bool:

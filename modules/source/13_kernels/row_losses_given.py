@@ -13,9 +13,9 @@ import numpy as np
 from numba import prange
 
 from tinytorch.given.compiling import compiled, threaded
-from tinytorch.given.exponentials import exponential_below
 from tinytorch.given.loss_support import check_class_targets, mean_of
 from tinytorch.given.row_passes import (
+    exponentials_of_row,
     load_rest,
     row_maximum,
     row_sum,
@@ -46,15 +46,14 @@ def some_losses(x, target, ignored, smoothing, losses, logsumexps, first, last, 
 @compiled
 def some_loss_gradients(scales, step, x, target, ignored, smoothing, logsumexps, out, first, last, n):
     """out = scale·(p - q) of each row; p are the probabilities, q the wanted ones. Row r has scales[r·step]."""
+    none = broadcast(np.float32(0))
     for row in range(first, last):
         at, end = row * n, (row + 1) * n
-        moved, least = broadcast(-logsumexps[row]), broadcast(np.float32(-np.inf))
-        sum_of_p = sum_of_exponentials(x, at, n, logsumexps[row])
+        sum_of_p = exponentials_of_row(x, at, n, logsumexps[row], out)
         scale = scales[row * step] if target[row] != ignored else np.float32(0)
         factor, level = broadcast(np.float32(scale / sum_of_p)), broadcast(np.float32(-scale * smoothing / n))
         for i in range(at, end, LANES):
-            power = exponential_below(load_rest(x, i, end - i, least) + moved)
-            store_rest(out, i, end - i, fma(power, factor, level))
+            store_rest(out, i, end - i, fma(load_rest(out, i, end - i, none), factor, level))
         if target[row] != ignored:
             out[at + target[row]] -= scale * np.float32(1 - smoothing)
 

@@ -73,6 +73,22 @@ def sum_of_exponentials(x, at, n, shift):
 
 
 @inlined
+def exponentials_of_row(x, at, n, shift, out):
+    """Write e**(x - shift) of n numbers to the same places of out, and return their sum."""
+    total, end = np.float64(0), at + n
+    moved, least = broadcast(np.float32(-shift)), broadcast(np.float32(-np.inf))
+    for first in range(at, end, PIECE):
+        last = min(first + PIECE, end)
+        part = broadcast(np.float32(0))
+        for i in range(first, last, LANES):
+            power = exponential_below(load_rest(x, i, last - i, least) + moved)
+            part = part + power
+            store_rest(out, i, last - i, power)
+        total += lane_sum(part)
+    return total
+
+
+@inlined
 def row_sum(x, at, n):
     """Return Σ x of n numbers."""
     total, end, zero = np.float64(0), at + n, broadcast(np.float32(0))

@@ -7,11 +7,14 @@ journey through memory.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba import prange
 
-from tinytorch.given.compiling import compiled
+from tinytorch.given.compiling import compiled, threaded
+from tinytorch.given.row_passes import threads_for
 
 
 @compiled
@@ -35,6 +38,33 @@ def adapt(p, g, m, v, beta1, rest1, beta2, rest2, sign, decay, shrink, root, rat
         p[i] = p[i] * shrink - rate * m[i] / (np.sqrt(v[i]) / root + eps)
 
 
+@threaded
+def descend_all(p, g, b, lr, momentum, sign, share, decay, nesterov, threads):
+    """A part of the parameter in each thread."""
+    for thread in prange(threads):
+        first, last = thread * p.size // threads, (thread + 1) * p.size // threads
+        own = p[first:last], g[first:last], b[first:last]
+        descend(*own, lr, momentum, sign, share, decay, nesterov)
+
+
+@threaded
+def adapt_all(p, g, m, v, beta1, rest1, beta2, rest2, sign, decay, shrink, root, rate, eps, threads):
+    """A part of the parameter in each thread."""
+    for thread in prange(threads):
+        first, last = thread * p.size // threads, (thread + 1) * p.size // threads
+        own = p[first:last], g[first:last], m[first:last], v[first:last]
+        adapt(*own, beta1, rest1, beta2, rest2, sign, decay, shrink, root, rate, eps)
+
+
+def _in_threads(some: Callable, everything: Callable, *arguments: Any) -> None:
+    """Step on one parameter, the first argument: in this thread, or in as many as it is worth."""
+    threads = threads_for(arguments[0].size)
+    if threads == 1:
+        some(*arguments)
+    else:
+        everything(*arguments, threads)
+
+
 def sgd_step(
     xp: Any, params: list, grads: list, buffers: list | None, *, lr: float, momentum: float, dampening: float,
     weight_decay: float, nesterov: bool, maximize: bool, steps: Any,
@@ -44,7 +74,7 @@ def sgd_step(
     for p, g, b, step in zip(params, grads, kept, steps, strict=True):
         share = 1 if step == 1 else 1 - dampening
         settings = (np.float32(s) for s in (lr, momentum, -1 if maximize else 1, share, weight_decay))
-        descend(p.reshape(-1), g.ravel(), b.reshape(-1), *settings, bool(nesterov))
+        _in_threads(descend, descend_all, p.reshape(-1), g.ravel(), b.reshape(-1), *settings, bool(nesterov))
     return params
 
 
@@ -58,5 +88,6 @@ def adam_step(
     for p, g, m, v, step in zip(params, grads, exp_avgs, exp_avg_sqs, steps, strict=True):
         root, rate = math.sqrt(1 - beta2**step), lr / (1 - beta1**step)
         numbers = (beta1, 1 - beta1, beta2, 1 - beta2, -1 if maximize else 1, decay, shrink, root, rate, eps)
-        adapt(p.reshape(-1), g.ravel(), m.reshape(-1), v.reshape(-1), *map(np.float32, numbers))
+        arrays = p.reshape(-1), g.ravel(), m.reshape(-1), v.reshape(-1)
+        _in_threads(adapt, adapt_all, *arrays, *map(np.float32, numbers))
     return params
