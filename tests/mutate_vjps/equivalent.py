@@ -1,6 +1,7 @@
 """Mutants that compute the same as the original: their name, and why no test can tell them apart."""
 
 SHORTCUT = "the early return for two matrices is a shortcut: the general way gives the same"
+OPERATORS = "the kernel's operators do to tensors what they do to arrays; it only takes more operations"
 ONE_AXIS_MORE = "a matrix with an axis of size 1 in front gives the same; broadcasting is undone by the engine"
 
 EQUIVALENT: dict[str, str] = {
@@ -11,9 +12,11 @@ EQUIVALENT: dict[str, str] = {
     )
 } | {
     "as_matrices.<locals>.vjp: always the first branch: "
-    "-    as_matrix = SimpleNamespace(a=a.unsqueeze(0) if a.ndim == 1 else a, "
-    "b=b.unsqueeze(-1) if b.ndim == 1 else b)\n"
-    "    +    as_matrix = SimpleNamespace(a=a.unsqueeze(0), b=b.unsqueeze(-1) if b.ndim == 1 else b)": ONE_AXIS_MORE,
+    "-    as_matrix = SimpleNamespace(a=a[None] if a.ndim == 1 else a, b=b[..., None] if b.ndim == 1 else b)\n"
+    "    +    as_matrix = SimpleNamespace(a=a[None], b=b[..., None] if b.ndim == 1 else b)": ONE_AXIS_MORE,
+    "from_output.<locals>.vjp: always the first branch: "
+    "-    return gradient.kernel(np, g, saved.out) if type(g) is np.ndarray else gradient(g, saved.out)\n"
+    "    +    return gradient.kernel(np, g, saved.out)": OPERATORS,
 }
 
 CANVAS = "the larger of size + padding and what the windows reach: both swaps give at least that, and it is cropped"

@@ -12,7 +12,7 @@ from tinytorch.core.engine import BROADCASTING, SERVICES, WATCHERS, GradientErro
 from tinytorch.core.tensor import zeros_like
 from tinytorch.given.applying import apply_rule, apply_small
 from tinytorch.given.deferral import settle
-from tinytorch.given.graph import Node, edge_of, meta_of
+from tinytorch.given.graph import Node, edge_of
 from tinytorch.given.silence import SETTING, SILENT
 
 
@@ -134,18 +134,16 @@ class Walk:
             return [None] * len(node.edges)
         else:
             results, edges = self._apply(node, gradients), node.edges
-        if len(results) != len(edges):
-            raise GradientError(f"{node.name}: its rule returned {len(results)} gradients for {len(edges)} inputs.")
         if not self.retain_graph and node.saved:
             node.release()
         fitted: list = []
-        for edge, g in zip(edges, results):      # noqa: B905 (checked above; strict costs time at every node)
+        for edge, g in zip(edges, results):      # noqa: B905 (as many; strict costs time at every node)
             if edge is None or g is None:
                 fitted.append(None)
                 continue
             target, index = edge
             inner = type(target) is Node
-            shape, dtype = target.metas[index] if inner else meta_of(edge)
+            shape, dtype = target.metas[index] if inner else (target._array.shape, target._array.dtype)
             if not isinstance(g, TensorBase) or g._array.shape != shape or g._array.dtype is not dtype:
                 g = self._fit(node, len(fitted), shape, dtype, g)
             if not inner and target not in self.arrived:      # a second contribution makes a sum, which is new
@@ -161,7 +159,12 @@ class Walk:
                 f"{node.name}: this graph was walked before and its saved values are gone. "
                 "Pass retain_graph=True the first time."
             )
-        return node.backward(node, gradients) if self.anomaly is None else self.anomaly.run(node, gradients)
+        results = node.backward(node, gradients) if self.anomaly is None else self.anomaly.run(node, gradients)
+        if len(results) != len(node.edges):
+            raise GradientError(
+                f"{node.name}: its rule returned {len(results)} gradients for {len(node.edges)} inputs."
+            )
+        return results
 
     def _fit(self, node: Node, position: int, shape: tuple, dtype: Any, g: Any) -> Any:
         if not isinstance(g, TensorBase):
