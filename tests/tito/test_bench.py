@@ -112,8 +112,9 @@ def test_warmup_compiles_and_the_next_one_reads(tmp_path: Path) -> None:
     assert first[0]["event"] == "start" and first[0]["kernels"] == 2 and str(tmp_path) in first[0]["folder"]
     assert sorted(event["name"] for event in first[1:-1]) == sorted(QUICK)
     assert [event["done"] for event in first[1:-1]] == [1, 2]
-    assert (first[-1]["compiled"], first[-1]["read"]) == (2, 0), first[-1]
-    assert (second[-1]["compiled"], second[-1]["read"]) == (0, 2), second[-1]
+    made = first[-1]["compiled"]
+    assert made >= 2 and first[-1]["read"] == 0, first[-1]
+    assert (second[-1]["compiled"], second[-1]["read"]) == (0, made), second[-1]
     assert second[-1]["event"] == "result" and second[-1]["kernels"] == 2
 
 

@@ -1,6 +1,7 @@
-"""Log-softmax, and the gradients of softmax and log-softmax. (Softmax itself is the taught kernel.)
+"""Softmax, log-softmax, and their gradients.
 
 Each takes a row through all of its steps while it lies in the cache; the reference writes a whole matrix after each.
+The steps are those of the taught `softmax_rows`; what makes them faster is the exponential of eight numbers at a time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numba import prange
 
 from tinytorch.given.compiling import compiled, threaded
-from tinytorch.given.exponentials import exponential
+from tinytorch.given.exponentials import exponential, exponential_below
 from tinytorch.given.row_passes import (
     load_rest,
     row_maximum,
@@ -24,19 +25,25 @@ from tinytorch.given.row_passes import (
 )
 from tinytorch.given.vectors import LANES, broadcast, fma
 
-LOG_SOFTMAX, SOFTMAX_GRAD, LOG_SOFTMAX_GRAD = range(3)
+SOFTMAX, LOG_SOFTMAX, SOFTMAX_GRAD, LOG_SOFTMAX_GRAD = range(4)
 
 
 @compiled
 def some_rows(kind, g, x, out, first, last, n):
-    """Rows `first` to `last` of out: log-softmax of x; or the gradient g through softmax or log-softmax, x its output.
+    """Rows `first` to `last` of out: softmax or log-softmax of x; or the gradient g through one of them, x its output.
 
-    x - log Σ e**x;   x·(g - Σ g·x);   g - e**x·Σ g
+    e**x / Σ e**x;   x - log Σ e**x;   x·(g - Σ g·x);   g - e**x·Σ g
     """
     zero = broadcast(np.float32(0))
     for at in range(first * n, last * n, n):
         end = at + n
-        if kind == LOG_SOFTMAX:
+        if kind == SOFTMAX:
+            largest = row_maximum(x, at, n)
+            share = broadcast(np.float32(1 / sum_of_exponentials(x, at, n, largest)))
+            moved = broadcast(np.float32(-largest))
+            for i in range(at, end, LANES):
+                store_rest(out, i, end - i, exponential_below(load_rest(x, i, end - i, zero) + moved) * share)
+        elif kind == LOG_SOFTMAX:
             largest = row_maximum(x, at, n)
             logarithm = broadcast(np.float32(-math.log(sum_of_exponentials(x, at, n, largest))))
             moved = broadcast(np.float32(-largest))
@@ -72,6 +79,11 @@ def _over_rows(kind: int, g: Any, x: Any) -> Any:
 
 
 # ---- in the form that `bind` calls ----------------------------------------------------------------------------------
+
+
+def softmax(xp: Any, x: Any, *, dim: int) -> Any:
+    """See module 03; along the last axis."""
+    return _over_rows(SOFTMAX, x, x)
 
 
 def log_softmax(xp: Any, x: Any, *, dim: int) -> Any:
