@@ -499,7 +499,11 @@ def attentions() -> Iterator[tuple]:
     yield "numba", large, large, large, None, plain | {"is_causal": False}
     arrays = [numbers(2, 70, 4) for _ in range(3)]
     yield "numpy", *arrays, np.ones((70, 70), "bool"), plain | {"is_causal": False}
-    yield "numpy", *arrays, None, plain | {"is_causal": False, "dropout_p": 0.5}
+    yield "numpy", *arrays, None, plain | {"is_causal": False, "dropout_p": 0.5}     # 70 keys are no blocks of four
+    for length, keys in ((65, 300), (100, 100)):
+        dropping = numbers(2, 2, length, 5), numbers(2, 2, keys, 5), numbers(2, 2, keys, 5)
+        for causal, p in ((True, 0.4), (False, 1.0)):
+            yield "numba", *dropping, None, plain | {"is_causal": causal, "dropout_p": p, "seed": 2**63, "offset": 77}
     yield "numpy", arrays[0][:, :3], *arrays[1:], None, plain | {"is_causal": False}
     yield "numpy", arrays[0][:1], *arrays[1:], None, plain | {"is_causal": False}
     yield "numpy", *(a.astype("float64") for a in arrays), None, plain | {"is_causal": False}

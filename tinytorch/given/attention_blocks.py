@@ -21,6 +21,7 @@ from numba import prange
 
 from tinytorch.given.compiling import inlined, threaded
 from tinytorch.given.exponentials import exponential_below
+from tinytorch.given.random_masks import draw
 from tinytorch.given.row_passes import load_rest, row_maximum, store_rest
 from tinytorch.given.tiles import COLUMNS, ROWS, tile_6
 from tinytorch.given.vectors import LANES, broadcast, fma, lane_sum, load, store
@@ -118,6 +119,15 @@ def weigh(scores, row, columns, top, total, mixed, width):
 
 
 @inlined
+def drop_weights(scores, row, columns, factors):
+    """Multiply a row of weights, or of their gradients, by its factors of dropout."""
+    zero = broadcast(np.float32(0))
+    for j in range(0, columns, LANES):
+        weight = load_rest(scores, row * WIDE + j, columns - j, zero) * load_rest(factors, j, columns - j, zero)
+        store_rest(scores, row * WIDE + j, columns - j, weight)
+
+
+@inlined
 def place(geometry, array, head):
     """Return where in memory a head of an array begins. Row of `geometry`: heads in a batch, three distances."""
     heads = geometry[array, 0]
@@ -125,10 +135,11 @@ def place(geometry, array, head):
 
 
 @inlined
-def attend(q, k, v, out, logsumexp, geometry, head, sizes, causal, scale, work):
+def attend(q, k, v, out, logsumexp, geometry, head, sizes, causal, scale, dropout, work):
     """Attention of one head.
 
-    sizes: numbers of queries, keys, features, features of the values. work: room for the copies. See `place`.
+    sizes: numbers of queries, keys, features, features of the values. dropout: see `random_masks.settings_of`; with
+    the limit 0 nothing is dropped. work: room for the copies. See `place`.
     """
     length, keys, features, width = sizes[0], sizes[1], padded(sizes[2], COLUMNS), padded(sizes[3], COLUMNS)
     long, end = padded(keys, WIDE), 0
@@ -136,7 +147,7 @@ def attend(q, k, v, out, logsumexp, geometry, head, sizes, causal, scale, work):
     values, end = work[end : end + long * width], end + long * width
     queries, end = work[end : end + BLOCK * features], end + BLOCK * features
     mixed, scores = work[end : end + BLOCK * width], np.empty(BLOCK * WIDE, np.float32)
-    top, total = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    top, total, factors = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32), np.empty(WIDE, np.float32)
     copy_columns(k, place(geometry, 1, head), geometry[1, 3], keys, sizes[2], turned, long)
     broken = copy_rows(v, place(geometry, 2, head), geometry[2, 3], keys, sizes[3], np.float32(1), values, width)
     for first in range(0, length, BLOCK):
@@ -153,6 +164,9 @@ def attend(q, k, v, out, logsumexp, geometry, head, sizes, causal, scale, work):
                 hide_future(scores, rows, columns, first + 1 - key)
             for r in range(rows):
                 weigh(scores, r, columns, top, total, mixed, width)
+                if dropout[0] > 0:
+                    draw(factors, columns, (head * length + first + r) * keys + key, *dropout)
+                    drop_weights(scores, r, columns, factors)
             add_product(scores, 0, WIDE, 1, values, key * width, width, columns, mixed, 0, width, rows, width)
         for r in range(rows):
             empty = total[r] == 0
@@ -162,12 +176,12 @@ def attend(q, k, v, out, logsumexp, geometry, head, sizes, causal, scale, work):
 
 
 @threaded
-def attend_all(q, k, v, out, logsumexp, geometry, heads, sizes, causal, scale, works, threads):
+def attend_all(q, k, v, out, logsumexp, geometry, heads, sizes, causal, scale, dropout, works, threads):
     """Attention of all heads, a part of them in each thread."""
     for thread in prange(threads):
         for head in range(thread * heads // threads, (thread + 1) * heads // threads):
             own = logsumexp[head * sizes[0] : (head + 1) * sizes[0]]
-            attend(q, k, v, out, own, geometry, head, sizes, causal, scale, works[thread])
+            attend(q, k, v, out, own, geometry, head, sizes, causal, scale, dropout, works[thread])
 
 
 def room(sizes: tuple, backward: bool = False) -> int:

@@ -82,12 +82,31 @@ def drop_all(x, out, limit, scale, seed, offset, blocks, size, threads):
         drop_some(x, out, limit, scale, seed, offset, first, last, size)
 
 
+@inlined
+def factor(bits, limit, scale):
+    """Return what dropout multiplies by: `scale` if the number of the stream reaches `limit`, else 0."""
+    return scale if bits >> np.uint64(64 - DIGITS) >= limit else np.float32(0)
+
+
+@inlined
+def draw(out, count, first, limit, scale, seed, offset):
+    """Write `count` factors, and up to three more, from number `first` of the stream on, a multiple of four."""
+    for i in range(0, count, BLOCK):
+        a, b, c, d = philox(offset + np.uint64((first + i) // BLOCK + 1), seed)
+        out[i], out[i + 1] = factor(a, limit, scale), factor(b, limit, scale)
+        out[i + 2], out[i + 3] = factor(c, limit, scale), factor(d, limit, scale)
+
+
+def settings_of(p: float, seed: int, offset: int) -> tuple:
+    """Return (limit, scale, seed, offset) as the kernels take them. A number n of 24 bits stands for n / 2**24."""
+    limit = np.uint64(math.ceil(float(np.float32(p)) * 2**DIGITS))
+    return limit, np.float32(1 / (1 - p) if p < 1 else 0.0), np.uint64(seed), np.uint64(offset)
+
+
 def dropout(xp: Any, x: Any, *, p: float, seed: int, offset: int) -> Any:
     """See module 04."""
-    limit = np.uint64(math.ceil(float(np.float32(p)) * 2**DIGITS))     # a number n of 24 bits stands for n / 2**24
-    scale = np.float32(1 / (1 - p) if p < 1 else 0.0)
     out, blocks, threads = np.empty_like(x), -(-x.size // BLOCK), threads_for(4 * x.size)
-    arrays = x.reshape(-1), out.reshape(-1), limit, scale, np.uint64(seed), np.uint64(offset)
+    arrays = x.reshape(-1), out.reshape(-1), *settings_of(p, seed, offset)
     if threads == 1:
         drop_some(*arrays, 0, blocks, x.size)
     else:

@@ -15,6 +15,7 @@ from tinytorch.given.attention_blocks import (
     add_product,
     copy_columns,
     copy_rows,
+    drop_weights,
     give_back,
     hide_future,
     padded,
@@ -23,6 +24,7 @@ from tinytorch.given.attention_blocks import (
 )
 from tinytorch.given.compiling import inlined, threaded
 from tinytorch.given.exponentials import exponential_below
+from tinytorch.given.random_masks import draw
 from tinytorch.given.row_passes import load_rest, row_product, store_rest
 from tinytorch.given.tiles import COLUMNS, ROWS
 from tinytorch.given.vectors import LANES, broadcast
@@ -58,7 +60,7 @@ def copy_block(q, g, out, logsumexp, geometry, head, first, rows, sizes, scale, 
 
 
 @inlined
-def attend_backward(g, q, k, v, out, logsumexp, dq, dk, dv, geometry, head, sizes, causal, scale, work):
+def attend_backward(g, q, k, v, out, logsumexp, dq, dk, dv, geometry, head, sizes, causal, scale, dropout, work):
     """The gradients of one head. sizes, work: as in `attend`. Rows of `geometry`: g, q, k, v, out, dq, dk, dv."""
     length, keys, features, width = sizes[0], sizes[1], padded(sizes[2], COLUMNS), padded(sizes[3], COLUMNS)
     long, end, one = padded(keys, WIDE), 0, np.float32(1)
@@ -71,6 +73,7 @@ def attend_backward(g, q, k, v, out, logsumexp, dq, dk, dv, geometry, head, size
     query_grads, end = work[end : end + BLOCK * features], end + BLOCK * features
     sent, end = work[end : end + BLOCK * width], end + BLOCK * width
     results, levels = work[end : end + BLOCK * width], np.empty(BLOCK, np.float32)
+    factors = np.empty(WIDE, np.float32)
     scores, grad = np.empty(BLOCK * WIDE, np.float32), np.empty(BLOCK * WIDE, np.float32)
     copy_columns(k, place(geometry, 2, head), geometry[2, 3], keys, sizes[2], turned, long)
     copy_columns(v, place(geometry, 3, head), geometry[3, 3], keys, sizes[3], turned_values, long)
@@ -94,7 +97,12 @@ def attend_backward(g, q, k, v, out, logsumexp, dq, dk, dv, geometry, head, size
             if causal:
                 hide_future(scores, rows, columns, first + 1 - key)
             for r in range(rows):
+                if dropout[0] > 0:
+                    draw(factors, columns, (head * length + first + r) * keys + key, *dropout)
+                    drop_weights(grad, r, columns, factors)
                 weights_and_score_gradient(scores, grad, r, columns, logsumexp[first + r], levels[r])
+                if dropout[0] > 0:
+                    drop_weights(scores, r, columns, factors)
             add_product(grad, 0, WIDE, 1, plain, key * features, features, columns,
                         query_grads, 0, features, rows, features)
             add_product(grad, 0, 1, WIDE, queries, 0, features, rows,
@@ -111,10 +119,11 @@ def attend_backward(g, q, k, v, out, logsumexp, dq, dk, dv, geometry, head, size
 
 @threaded
 def attend_all_backward(
-    g, q, k, v, out, logsumexp, dq, dk, dv, geometry, heads, sizes, causal, scale, works, threads
+    g, q, k, v, out, logsumexp, dq, dk, dv, geometry, heads, sizes, causal, scale, dropout, works, threads
 ):
     """The gradients of all heads, a part of them in each thread."""
     for thread in prange(threads):
         for head in range(thread * heads // threads, (thread + 1) * heads // threads):
             own = logsumexp[head * sizes[0] : (head + 1) * sizes[0]]
-            attend_backward(g, q, k, v, out, own, dq, dk, dv, geometry, head, sizes, causal, scale, works[thread])
+            work = works[thread]
+            attend_backward(g, q, k, v, out, own, dq, dk, dv, geometry, head, sizes, causal, scale, dropout, work)

@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinytorch.given.attention_blocks import attend_all, room
 from tinytorch.given.attention_blocks_backward import attend_all_backward
+from tinytorch.given.random_masks import settings_of
 from tinytorch.given.threads import get_num_threads
 
 
@@ -38,17 +39,17 @@ def like(x: Any, features: int) -> Any:
     return np.empty((*shape, features), np.float32).transpose(*np.argsort(order), x.ndim - 1)
 
 
-def _settings(q: Any, k: Any, v: Any, is_causal: bool, scale: float) -> tuple:
+def _settings(q: Any, k: Any, v: Any, is_causal: bool, scale: float, *dropout: Any) -> tuple:
     sizes = q.shape[-2], k.shape[-2], q.shape[-1], v.shape[-1]
-    return math.prod(q.shape[:-2]), sizes, bool(is_causal), np.float32(scale)
+    return math.prod(q.shape[:-2]), sizes, bool(is_causal), np.float32(scale), settings_of(*dropout)
 
 
 def scaled_dot_product_attention(
     xp: Any, q: Any, k: Any, v: Any, attn_mask: None, *, is_causal: bool, scale: float, dropout_p: float, seed: int,
     offset: int,
 ) -> tuple:
-    """See module 07; without mask and dropout."""
-    heads, sizes, *rest = _settings(q, k, v, is_causal, scale)
+    """See module 07; without a mask other than the causal one."""
+    heads, sizes, *rest = _settings(q, k, v, is_causal, scale, dropout_p, seed, offset)
     out, logsumexp = like(q, v.shape[-1]), np.empty(q.shape[:-1], np.float32)
     threads = min(get_num_threads(), heads)
     works = np.empty((threads, room(sizes)), np.float32)
@@ -61,8 +62,8 @@ def scaled_dot_product_attention_grad(
     xp: Any, g: Any, q: Any, k: Any, v: Any, attn_mask: None, out: Any, logsumexp: Any, *, is_causal: bool,
     scale: float, dropout_p: float, seed: int, offset: int,
 ) -> tuple:
-    """See module 07; without mask and dropout."""
-    heads, sizes, *rest = _settings(q, k, v, is_causal, scale)
+    """See module 07; without a mask other than the causal one."""
+    heads, sizes, *rest = _settings(q, k, v, is_causal, scale, dropout_p, seed, offset)
     grads = np.empty_like(q), np.empty_like(k), np.empty_like(v)
     threads = min(get_num_threads(), heads)
     works = np.empty((threads, room(sizes, backward=True)), np.float32)

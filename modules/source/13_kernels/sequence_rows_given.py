@@ -75,8 +75,8 @@ def heads_in_memory(*arrays: Any) -> bool:
 
 
 def supports_attention(q: Any, k: Any, v: Any, attn_mask: Any, *, dropout_p: float, **settings: Any) -> bool:
-    """Float32 heads without mask (a causal one is no array) and dropout."""
-    plain = attn_mask is None and not dropout_p and float32(q, k, v) and heads_in_memory(q, k, v)
+    """Float32 heads without mask (a causal one is no array). Dropout is drawn four numbers at a time."""
+    plain = attn_mask is None and float32(q, k, v) and heads_in_memory(q, k, v) and not (dropout_p and k.shape[-2] % 4)
     fits = plain and q.shape[:-2] == k.shape[:-2] == v.shape[:-2] and k.shape[-2] == v.shape[-2]
     return fits and q.shape[-1] == k.shape[-1] and min(q.shape[-2], k.shape[-2]) >= SHORTEST
 
