@@ -35,16 +35,21 @@ FRAME: ContextVar[Any] = ContextVar("tinytorch_checkpoint_frame", default=None)
 class Node:
     """One recorded operation; `record` makes it.
 
-    edges: one for each input. metas: shape and dtype of each output. backward: `backward(node, gradients)` returns one
-    gradient (or None) for each input. saved: whatever backward needs.
+    edges: one for each input. meta: shape and dtype of the output; more: of further outputs. backward:
+    `backward(node, gradients)` returns one gradient (or None) for each input. saved: whatever backward needs.
     primitive, params, rule: what was executed, if it was a primitive; label: its name, if it was something else.
     hooks, retained: by output, the functions to call with its gradient, and the tensor that wants to keep it.
     """
 
     __slots__ = (
-        "__weakref__", "backward", "edges", "hooks", "label", "metas",
+        "__weakref__", "backward", "edges", "hooks", "label", "meta", "more",
         "params", "primitive", "retained", "rule", "saved",
     )
+
+    @property
+    def metas(self) -> tuple:
+        """Shape and dtype of each output."""
+        return (self.meta, *self.more)
 
     @property
     def name(self) -> str:
@@ -82,13 +87,15 @@ def record(
         output = outputs[0]
         array = output._array
         dtype = array.dtype
-        node.metas = ((array.shape, dtype),)
+        node.meta = (array.shape, dtype)
+        node.more = ()
         if dtype is DEFAULT_DTYPE or dtype.kind == "f":
             output._requires_grad = True
             output._node = node
             output._index = 0
         return node
-    node.metas = tuple((output._array.shape, output._array.dtype) for output in outputs)
+    node.meta, *more = [(output._array.shape, output._array.dtype) for output in outputs]
+    node.more = tuple(more)
     for index, output in enumerate(outputs):
         if output._array.dtype.kind == "f":
             output._requires_grad, output._node, output._index = True, node, index

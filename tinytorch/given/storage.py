@@ -76,7 +76,8 @@ def wrap(cls: type, array: Any, storage: Storage | None = None) -> Any:
     tensor._node = None
     tensor._index = 0
     tensor._memory = storage
-    tensor._epoch = 0 if storage is None else storage.epoch
+    if storage is not None:
+        tensor._epoch = storage.epoch
     return tensor
 
 

@@ -25,7 +25,7 @@ def from_output(gradient: Primitive) -> Callable:
     def vjp(g: Any, saved: Any) -> Any:
         return gradient.kernel(np, g, saved.out) if type(g) is np.ndarray else gradient(g, saved.out)
 
-    vjp.arithmetic = True      # type: ignore[attr-defined]
+    vjp.arithmetic = True
     return vjp
 
 

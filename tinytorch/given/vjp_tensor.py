@@ -44,7 +44,7 @@ def as_matrices(rule: Callable, which: str) -> Callable:
         found = rule(g, as_matrix)
         return found[..., 0] if which == "b" and b.ndim == 1 else found
 
-    vjp.arithmetic = is_arithmetic(rule, ("a", "b"))      # type: ignore[attr-defined]
+    vjp.arithmetic = is_arithmetic(rule, ("a", "b"))
     return vjp
 
 

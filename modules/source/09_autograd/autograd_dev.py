@@ -536,6 +536,7 @@ class BackwardWalk(Walk):
 
 Two ways in, both given below; they call the `propagate` that you write next. `loss.backward()` writes the `grad` of every leaf; calling it twice adds. `grad(outputs, inputs)` returns gradients and
 writes nothing. Rules run as ordinary operations; they are recorded only with `create_graph=True`, when you want to differentiate the gradient.
+(While nobody watches, a rule of operators alone, like your `g * saved.b`, is handed small gradients as plain arrays: the same numbers, sooner.)
 """
 
 # %% nbgrader={"grade": false, "grade_id": "autograd-backward", "locked": true, "schema_version": 3, "solution": false, "task": false}

@@ -60,7 +60,7 @@ class Walk:
         target, index = edge
         slots = self.arrived.get(target)
         if slots is None:
-            if type(target) is not Node or len(target.metas) == 1:      # nearly always
+            if type(target) is not Node or not target.more:      # nearly always
                 self.arrived[target] = [g]
                 return
             slots = self.arrived[target] = [None] * len(target.metas)
@@ -141,7 +141,10 @@ class Walk:
                 continue
             target, index = edge
             inner = type(target) is Node
-            shape, dtype = target.metas[index] if inner else (target._array.shape, target._array.dtype)
+            if inner:
+                shape, dtype = target.meta if index == 0 else target.more[index - 1]
+            else:
+                shape, dtype = target._array.shape, target._array.dtype
             if not isinstance(g, TensorBase) or g._array.shape != shape or g._array.dtype is not dtype:
                 g = self._fit(node, len(fitted), shape, dtype, g)
             if not inner and target not in self.arrived:      # a second contribution makes a sum, which is new
