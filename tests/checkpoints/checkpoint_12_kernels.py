@@ -224,7 +224,7 @@ def cases_of_conv2d_input_grad() -> Iterator[tuple]:
         plain = x[0] and weight[2] == weight[3] and rest[0] == rest[2] == rest[3] == 1 and rest[1] < weight[2]
         backend = "numba" if plain and x[1] % 16 == 0 else "numpy"
         yield backend, [sent_by(x, weight, *rest), numbers(*weight)], settings_of(*rest) | {"size": x[2:]}
-    for channels, padding, kernel in ((32, 0, 3), (16, 2, 3), (16, 2, 5)):
+    for channels, padding, kernel in ((32, 0, 3), (16, 2, 3), (16, 2, 5), (32, 0, 1)):
         x, weight, rest = (2, channels, 9, 6), (16, channels, kernel, kernel), (1, padding, 1, 1)
         yield "numba", [sent_by(x, weight, *rest), numbers(*weight)], settings_of(*rest) | {"size": (9, 6)}
 

@@ -47,8 +47,15 @@ def _convolved(x: Any, weight: Any, bias: Any, size: tuple, stride: tuple, paddi
             return images_from(out, n, *size, outputs)
     taps = weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1) if turned else weight.transpose(2, 3, 1, 0)
     blocks = taps.reshape(kernel[0], kernel[1] * inputs, outputs // 16, 16).transpose(2, 0, 1, 3)
-    direct.convolve_directly(pixels, _wholly(blocks), bias, out, *images, *kernel, padding, stride[0], *size, threads)
+    window = kernel, tuple(stride), padding
+    direct.convolve_directly(pixels, _wholly(blocks), bias, out, n, *_rows(window, height, width), inputs, outputs,
+                             *kernel, padding, stride[0], *_rows(window, *size), threads)
     return images_from(out, n, *size, outputs)
+
+
+def _rows(window: tuple, height: int, width: int) -> tuple:
+    """Return the size of images for the direct kernels: to a window of one pixel an image is a single long row."""
+    return (1, height * width) if window == ((1, 1), (1, 1), 0) else (height, width)
 
 
 def conv2d(xp: Any, x: Any, weight: Any, bias: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
@@ -81,7 +88,9 @@ def conv2d_weight_grad(
         if np.isfinite(found).all():
             return found
     sums = np.empty((threads, size[0] * size[1] * inputs * outputs), np.float32)     # right also with NaN, infinities
-    direct.weight_gradient_directly(pixels, sent, sums, *images, *size, padding[0], stride[0], *g.shape[2:], threads)
+    window = tuple(size), tuple(stride), padding[0]
+    direct.weight_gradient_directly(pixels, sent, sums, len(x), *_rows(window, *x.shape[2:]), inputs, outputs, *size,
+                                    padding[0], stride[0], *_rows(window, *g.shape[2:]), threads)
     return np.ascontiguousarray(sums.sum(0).reshape(*size, inputs, outputs).transpose(3, 2, 0, 1))
 
 
