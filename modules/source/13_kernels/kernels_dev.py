@@ -625,7 +625,8 @@ Your kernels are simple and good. The last factor of two to five is hard work, a
 * `vectors_given.py`, `tiles_given.py`: eight numbers as one value, and blocks of 6 × 16 results that never leave the registers;
 * `winograd_given.py`: 3×3 convolution with a quarter of the multiplications; `direct_convolution_given.py`: all others;
 * `exponentials_given.py`, `row_operations_given.py`: softmax in your steps, eight exponentials at a time;
-* `normalising_given.py`: batch norm, ReLU and pooling in one journey, forward and backward.
+* `normalising_given.py`: batch norm, ReLU and pooling in one journey, forward and backward;
+* `attention_blocks_given.py`: attention that never holds all its weights; `activation_curves_given.py`: GELU and its slope from one exponential.
 
 `kernel_rows_given.py` puts them into the same table, with the same kind of rule. `tinytorch.backends.use("numpy")` switches all of it off, yours included.
 """
