@@ -140,3 +140,66 @@ def test_second_derivatives_through_the_kernels():
                 found.append(tinytorch.autograd.grad((first**2).sum(), [x])[0].numpy())
         assert np.abs(found[0]).max() > 1e-3
         assert np.allclose(*found, atol=2e-5), function.__name__
+
+
+# ---- where numbers lie in memory ------------------------------------------------------------------------------------
+
+
+def under_both(function):
+    """Return the lists of arrays that a function gives under the compiled kernels and under the reference."""
+    found = []
+    for backend in ("numba", "numpy"):
+        with tinytorch.backends.use(backend), np.errstate(all="ignore"):
+            found.append(function())
+    return found
+
+
+@pytest.mark.parametrize("one", ["q", "kv"])
+def test_attention_to_heads_that_share_their_numbers(one):
+    """Heads from `expand` lie at the same place of memory; what is made of them must not."""
+    few, many = numbers(3, 2, 1, 64, 8), numbers(3, 2, 4, 64, 8)
+
+    def attend():
+        leaves = [tinytorch.from_numpy((few if name in one else many)[i]) for i, name in enumerate("qkv")]
+        leaves = [leaf.clone().requires_grad_() for leaf in leaves]
+        out = F.scaled_dot_product_attention(*(leaf.expand(2, 4, 64, 8) for leaf in leaves))
+        (out * out).sum().backward()
+        return [out.detach().numpy(), *(leaf.grad.numpy() for leaf in leaves)]
+
+    for found, expected in zip(*under_both(attend), strict=True):
+        assert np.allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("view", ["strided", "expanded"])
+@pytest.mark.parametrize("pool", [False, True])
+def test_batch_norm_with_parameters_that_have_gaps(view, pool):
+    vectors = numbers(4, 32)[:, ::2] if view == "strided" else np.broadcast_to(numbers(4, 1), (4, 16))
+    x = numbers(2, 16, 4, 4)
+
+    def normalise():
+        mean, var, weight, bias = (tinytorch.from_numpy(v) for v in vectors)
+        leaves = [tinytorch.from_numpy(x).clone(), weight.detach(), bias.detach()]
+        image, weight, bias = (leaf.requires_grad_() for leaf in leaves)
+        out = F.relu(F.batch_norm(image, mean, var.abs() + 0.5, weight, bias, training=False))
+        out = F.max_pool2d(out, 2) if pool else out
+        (out * out).sum().backward()
+        return [out.detach().numpy(), *(leaf.grad.numpy() for leaf in leaves)]
+
+    for found, expected in zip(*under_both(normalise), strict=True):
+        assert np.allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_vectors_are_not_read_from_arrays_with_gaps():
+    """A kernel that forgot to ask is refused when it is compiled, and reads no foreign memory."""
+    from numba.core.errors import LoweringError
+
+    from tinytorch.given.compiling import compiled
+    from tinytorch.given.vectors import load, store
+
+    @compiled
+    def copy_eight(x, out):
+        store(out, 0, load(x, 0))
+
+    out = np.empty(8, "float32")
+    with pytest.raises((LoweringError, TypeError), match="expected a C-contiguous float32 array"):
+        copy_eight(numbers(16)[::2], out)

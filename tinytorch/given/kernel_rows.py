@@ -14,7 +14,7 @@ import numpy as np
 from tinytorch.core.engine import FUSIONS, KERNELS, SERVICES, VJPS, Kernel, Primitive, Rule, choose_kernel, primitive
 from tinytorch.given import pointwise_rows as pointwise_rows  # adds rows to KERNELS
 from tinytorch.given import sequence_rows as sequence_rows  # likewise
-from tinytorch.given.kernel_conditions import float32, of_shape
+from tinytorch.given.kernel_conditions import float32, of_shape, row_major
 
 CHANNELS = 8      # of images come in blocks of one vector; output channels of a convolution in blocks of two
 
@@ -62,8 +62,8 @@ def supports_conv2d_weight_grad(g: Any, x: Any, *, size: Any, **settings: Any) -
 
 
 def supports_normalised(x: Any, *others: Any, **settings: Any) -> bool:
-    """Float32 images or rows, and one number a channel of all else."""
-    return float32(x, *others) and of_shape(x.shape[1:2], *others)
+    """Float32 images or rows, and one number a channel of all else, without gaps: kernels know no strides."""
+    return float32(x, *others) and of_shape(x.shape[1:2], *others) and row_major(*others)
 
 
 def supports_channels(x: Any, *others: Any, **settings: Any) -> bool:

@@ -31,9 +31,10 @@ def geometry_of(*arrays: Any) -> Any:
 
 
 def like(x: Any, features: int) -> Any:
-    """Return an empty array in the order of x, with another number of features."""
-    if x.shape[-1] == features:
-        return np.empty_like(x)
+    """Return an empty array in the order of x, with so many features, which are neighbours.
+
+    NumPy's `empty_like` does not promise that: heads that are all one (stride 0) would become the last axis in memory.
+    """
     order = sorted(range(x.ndim - 1), key=lambda axis: -x.strides[axis])
     shape = [x.shape[axis] for axis in order]
     return np.empty((*shape, features), np.float32).transpose(*np.argsort(order), x.ndim - 1)
@@ -64,7 +65,7 @@ def scaled_dot_product_attention_grad(
 ) -> tuple:
     """See module 07; without a mask other than the causal one."""
     heads, sizes, *rest = _settings(q, k, v, is_causal, scale, dropout_p, seed, offset)
-    grads = np.empty_like(q), np.empty_like(k), np.empty_like(v)
+    grads = tuple(like(x, x.shape[-1]) for x in (q, k, v))
     threads = min(get_num_threads(), heads)
     works = np.empty((threads, room(sizes, backward=True)), np.float32)
     arrays = [memory_of(x) for x in (g, q, k, v, out)]

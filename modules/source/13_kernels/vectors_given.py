@@ -7,8 +7,9 @@ wants and still reads like Python:
     for i in range(0, n, LANES):
         store(out, i, fma(load(x, i), scale, load(y, i)))
 
-`array` is any C-contiguous float32 array, and an index counts its elements from the first one, whatever its shape. Like
-all of Numba these loads do not check bounds: a wrong index is silent corruption, so kernels are tested at odd sizes.
+`array` is any C-contiguous float32 array (another one is refused when the kernel is compiled), and an index counts its
+elements from the first one, whatever its shape. Like all of Numba these loads do not check bounds: a wrong index is
+silent corruption, so kernels are tested at odd sizes.
 A machine without AVX2 runs the same code in narrower pieces.
 """
 
@@ -51,7 +52,9 @@ class VectorModel(models.PrimitiveModel):
 
 
 def address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """Return a pointer to the element `index` of an array."""
+    """Return a pointer to the element `index` of an array; refuse a type of array in which it would lie elsewhere."""
+    if array_type.layout != "C" or array_type.dtype != types.float32:
+        raise TypeError(f"vectors: expected a C-contiguous float32 array, found {array_type}.")
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
