@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from tinytorch import GradientError, ShapeError, Tensor, no_grad, tensor
+from tinytorch.autograd import grad
 from tinytorch.core.engine import FUSIONS, VJPS, Primitive, Rule, Watcher, bind, overlay
 from tinytorch.given.pending import waiting
+from tinytorch.utils.checkpoint import checkpoint
 
 RAN: list[str] = []
 
@@ -213,6 +215,69 @@ def test_a_retained_gradient_settles() -> None:
     y.retain_grad()
     SQUARE(y).sum().backward()
     assert RAN[:2] == ["shift", "square"] and y.grad.tolist() == [3.0, -3.0, 7.0]
+
+
+@pytest.mark.parametrize("first", ["double", "shift"])
+@pytest.mark.parametrize("alive", [True, False])
+def test_gradients_in_between_asked_for_after_fusing(first: str, alive: bool) -> None:
+    """double → shift → square ran as one; hooks and `grad` find what lies between all the same, in either order."""
+    x, by = x_and_by(requires_grad=True)
+    y = DOUBLE(x)
+    s = SHIFT(y, by)
+    z = SQUARE(s)
+    assert RAN == ["double_shift_square"]
+    seen: dict[str, list] = {}
+    for name, between in sorted({"double": y, "shift": s}.items(), key=lambda pair: pair[0] != first):
+        if alive or name == first:
+            between.register_hook(lambda g, name=name: seen.update({name: g.tolist()}))
+    if not alive:
+        del y, s, between
+    z.sum().backward()
+    slope = 2 * (2 * np.array([1.0, -2.0, 3.0]) + 0.5)
+    assert all(found == slope.tolist() for found in seen.values()) and len(seen) == 1 + alive
+    assert np.allclose(x.grad.numpy(), 2 * slope) and np.isclose(by.grad.item(), slope.sum())
+
+
+def test_a_gradient_with_respect_to_what_was_fused_away() -> None:
+    x, by = x_and_by(requires_grad=True)
+    y = SHIFT(x, by)
+    z = SQUARE(y)
+    assert RAN == ["shift_square"]
+    assert grad(z.sum(), y)[0].tolist() == [3.0, -3.0, 7.0]
+
+
+def test_a_gradient_retained_after_fusing() -> None:
+    x, by = x_and_by(requires_grad=True)
+    y = SHIFT(x, by)
+    z = SQUARE(y)
+    y.retain_grad()
+    z.sum().backward()
+    assert RAN[0] == "shift_square" and y.grad.tolist() == [3.0, -3.0, 7.0]
+
+
+@pytest.mark.parametrize(
+    "part", [lambda y, by: SQUARE(y), lambda y, by: SHIFT(y, by), lambda y, by: SQUARE(SHIFT(y, by))]
+)
+def test_what_runs_twice_is_not_fused_with_what_runs_once(part) -> None:
+    """A checkpointed part does the same both times, whatever waits at its two ends."""
+    found = []
+    for call in (part, lambda *inputs: checkpoint(part, *inputs)):
+        x, by = x_and_by(requires_grad=True)
+        SQUARE(call(SHIFT(x, by), by)).sum().backward()
+        found.append((x.grad.tolist(), by.grad.tolist()))
+    assert found[0] == found[1]
+
+
+def test_what_was_overwritten_after_fusing_is_another_value() -> None:
+    x, by = x_and_by(requires_grad=True)
+    y = SHIFT(x, by)
+    z = SQUARE(y)
+    y.mul_(2.0)
+    seen = []
+    y.register_hook(lambda g: seen.append(g.tolist()))
+    (z + y).sum().backward()
+    assert seen == [[1.0, 1.0, 1.0]]
+    assert np.allclose(x.grad.numpy(), 2 * np.array([1.5, -1.5, 3.5]) + 2)
 
 
 def test_a_pending_leaf_may_start_to_require_a_gradient() -> None:

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinytorch.core.engine import DEFAULT_GENERATOR, SERVICES, WATCHERS, GradientError, overlay
+from tinytorch.core.engine import DEFAULT_GENERATOR, SERVICES, WATCHERS, GradientError, TensorBase, overlay
 from tinytorch.given.graph import FRAME
+from tinytorch.given.pending import settle, waiting
 
 
 class Frame:
@@ -79,12 +80,27 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool = False, **kw
         raise GradientError(f"checkpoint: expected a function, found {type(function).__name__}.")
     if not SERVICES["is_grad_enabled"]():
         return function(*args, **kwargs)
-    frame = Frame(lambda *a: function(*a, **kwargs), args)
+    for tensor in waiting():      # nothing that began outside may end inside, fused with what runs twice
+        settle(tensor)
+
+    def part(*given: Any) -> Any:
+        return _settled(function(*given, **kwargs))
+
+    frame = Frame(part, args)
     token = FRAME.set(frame)
     try:
-        return function(*args, **kwargs)
+        return part(*args)
     finally:
         FRAME.reset(token)
+
+
+def _settled(value: Any) -> Any:
+    """Return what a function returned, with every tensor in it executed."""
+    if isinstance(value, TensorBase):
+        return settle(value)
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        _settled(each)
+    return value
 
 
 def checkpoint_sequential(

@@ -10,7 +10,7 @@ only if it cannot fail, and it is executed before anything that it reads is over
 
 from typing import Any
 
-from tinytorch.given.pending import Pending, settle, wait, waiting
+from tinytorch.given.pending import Pending, Reader, remember_reader, settle, wait, waiting
 from tinytorch.given.scope import WatcherTable, phase
 from tinytorch.given.storage import Storage, TensorBase
 from tinytorch.given.tables import FUSIONS, Primitive
@@ -28,7 +28,10 @@ def fuse_or_defer(primitive: Primitive, inputs: tuple, params: dict, watchers: W
     if pending is not None and pending.recorder is recorder and pending.phase == phase():
         fused = FUSIONS.get((primitive.name, pending.primitive.name))
         if fused is not None:
-            return fused(*pending.inputs, *inputs[1:], **pending.params, **params)
+            output = fused(*pending.inputs, *inputs[1:], **pending.params, **params)
+            if first._requires_grad:
+                remember_reader(first, Reader(primitive, inputs[1:], params, recorder, output), output)
+            return output
     if not FUSIONS.has_inner(primitive.name) or not _may_wait(primitive, inputs, params):
         return None
     requires_grad = recorder is not None and any(isinstance(x, TensorBase) and x._requires_grad for x in inputs)

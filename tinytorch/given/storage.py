@@ -44,6 +44,8 @@ class TensorBase:
     _hooks: Any = None          # gradient hooks of a leaf: {id: function}
     _accumulated_hooks: Any = None
     _pending: Pending | None = None
+    _readers: Any = None        # while it waited: the Readers that took its place (see pending)
+    _fused_by: tuple = ()       # the Readers whose output it is
     _result: type               # the class of what operations on it return
     _grad: Any = None           # Tensor with the gradient of a leaf, after backward()
 

@@ -26,6 +26,35 @@ class Pending:
         self.shape, self.dtype = inputs[0].shape, inputs[0].dtype
 
 
+class Reader:
+    """An operation that read a waiting tensor and was fused with it: what it would have been alone.
+
+    Needed by whoever asks for the gradient of the waiting tensor afterwards. output, node: weak references to the
+    result and to what was recorded for it (None: not yet); readers: those of the result, also when that is gone.
+    """
+
+    __slots__ = ("node", "others", "output", "params", "primitive", "readers", "recorder")
+
+    def __init__(self, primitive: Primitive, others: tuple, params: dict, recorder: Any, output: Any):
+        self.primitive, self.others, self.params, self.recorder = primitive, others, params, recorder
+        self.output, self.readers = ref(output), []
+        self.note(output)
+
+    def note(self, output: Any) -> None:
+        """Remember what was recorded for the output."""
+        self.node = None if output._node is None else ref(output._node)
+
+
+def remember_reader(first: Any, reader: Reader, output: Any) -> None:
+    """Write down that `output` was computed by `reader` out of the waiting tensor `first`."""
+    if first._readers is None:
+        first._readers = []
+        for earlier in first._fused_by:
+            earlier.readers = first._readers
+    first._readers.append(reader)
+    output._fused_by = (*output._fused_by, reader)
+
+
 class Immediately(Watcher):
     """Asks for single operations, and looks at nothing."""
 
@@ -77,6 +106,8 @@ def execute_pending(tensor: Any) -> Any:
         tensor.__dict__["_array"] = result._array
         tensor.__class__ = tensor._result        # from here on other threads see a complete tensor
         tensor._pending = None
+        for reader in tensor._fused_by:
+            reader.note(tensor)
         _WAITING.pop(id(tensor), None)
         return tensor._array
 

@@ -11,6 +11,7 @@ from tinytorch.core.tensor import zeros_like
 from tinytorch.given.applying import apply_rule, apply_small
 from tinytorch.given.deferral import settle
 from tinytorch.given.graph import Node, edge_of
+from tinytorch.given.separating import expose
 from tinytorch.given.silence import SETTING, SILENT
 
 
@@ -51,7 +52,7 @@ class Walk:
             raise GradientError(
                 f"grad: input {position} does not require a gradient; set requires_grad=True before computing with it."
             )
-        return edge_of(tensor)
+        return edge_of(expose(tensor))
 
     # ---- gradients on their way
 
@@ -294,7 +295,7 @@ class RemovableHandle:
 
 
 def _require(tensor: Any, what: str) -> None:
-    if not settle(tensor)._requires_grad:
+    if not expose(tensor)._requires_grad:
         raise GradientError(f"{what}: this tensor does not require a gradient, so none will ever arrive.")
 
 
