@@ -290,6 +290,31 @@ def test_a_forked_process_uses_the_reference():
     assert result(start(FORK))[0] == "0 auto\n"
 
 
+FORK_IN_BLOCK = """
+import os, numpy as np, tinytorch
+from tinytorch import backends
+from tinytorch.core.kernels import matmul_blocked
+x, a, out = tinytorch.randn(200, 200), np.ones((8, 8), "float32"), np.empty((8, 8), "float32")
+matmul_blocked(a, a, out)
+with backends.use("numba"):
+    tinytorch.nn.functional.softmax(x, dim=1)
+    child = os.fork()
+if child == 0:
+    tinytorch.nn.functional.softmax(x, dim=1)
+    backends.use("auto")
+    tinytorch.nn.functional.softmax(x, dim=1)
+    out[:] = 0
+    matmul_blocked(a, a, out)
+    os._exit(0 if backends.current() == "numpy" and (out == 8).all() else 3)
+print(os.waitpid(child, 0)[1], backends.current())
+"""
+
+
+def test_a_forked_process_stays_with_the_reference():
+    """OpenMP would end it, whichever way it came to a kernel in threads."""
+    assert result(start(FORK_IN_BLOCK)) == ("0 auto\n", "")
+
+
 # ---- machine code on disk -------------------------------------------------------------------------------------------
 
 STEPPED = "0.0\n2.5\n"
@@ -321,6 +346,59 @@ def test_an_edited_helper_takes_effect_at_once(tmp_path):
     changed = source.replace("builder.fadd(a, b) for a, b in zip(lanes", "builder.fmul(a, b) for a, b in zip(lanes")
     helper.write_text(changed, encoding="utf-8")
     assert float(result(start(code, package=package))[0]) == 0
+
+
+STUDENT = """
+import numba, numpy as np
+from tinytorch.given.jit import jit
+SCALE = np.float32({0})
+TABLE = np.array([{0}], np.float32)
+@numba.njit
+def helper(v):
+    return v * {0}
+@jit
+def inner(v):
+    return v * {0}
+@jit
+def outer(x, out, *, more=1.0):
+    for i in range(x.size):
+        out[i] = x[i] * SCALE * TABLE[0] * helper(x[i]) * inner(x[i]) * more
+x, out = np.ones(3, np.float32), np.empty(3, np.float32)
+outer(x, out)
+hits = sum(outer.machine().stats.cache_hits.values())
+outer(x, x, more=0.5)
+print(out[0], x[0], hits)
+"""
+
+
+def test_the_kept_code_of_a_student_follows_what_it_names(tmp_path):
+    """Constants of NumPy, arrays, and helpers compiled by Numba or by `jit` are parts of the function."""
+    found = []
+    for name, value in (("a", 2), ("a", 3), ("b", 2), ("a", 2)):
+        code = tmp_path / name / "mine.py"     # equal functions share their machine code wherever they lie
+        code.parent.mkdir(exist_ok=True)
+        code.write_text(STUDENT.format(value), encoding="utf-8")
+        run = f"import runpy; runpy.run_path({str(code)!r})"
+        found.append(result(start(run, XDG_CACHE_HOME=str(tmp_path / "cache"))))
+    assert found == [("16.0 8.0 0\n", ""), ("81.0 40.5 0\n", ""), ("16.0 8.0 1\n", ""), ("16.0 8.0 1\n", "")]
+
+
+@pytest.mark.parametrize(("ending", "size"), [(".nbc", 100), (".nbi", 0)])
+def test_a_damaged_file_is_compiled_again(tmp_path, ending, size):
+    assert result(start(STEP, XDG_CACHE_HOME=str(tmp_path))) == (STEPPED, "")
+    for path in tmp_path.rglob(f"*{ending}"):
+        path.write_bytes(path.read_bytes()[:size])
+    out, notice = result(start(STEP, XDG_CACHE_HOME=str(tmp_path)))
+    assert out == STEPPED
+    assert notice.startswith("TinyTorch cannot read a compiled kernel in") and notice.count("\n") == 1
+    assert result(start(STEP, XDG_CACHE_HOME=str(tmp_path))) == (STEPPED, "")
+
+
+def test_a_full_disk_costs_one_notice(tmp_path):
+    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+    out, notice = result(start(full + STEP, XDG_CACHE_HOME=str(tmp_path)))
+    assert out == STEPPED
+    assert notice.startswith("TinyTorch cannot keep a compiled kernel in") and notice.count("\n") == 1
 
 
 MEMORY = """

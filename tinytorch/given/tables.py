@@ -17,6 +17,8 @@ PRIMITIVES: dict[str, "Primitive"] = {}     # name -> the one Primitive of that 
 SERVICES: dict[str, Callable] = {}          # what arrives with a part of the course: "bind" (02), "backward" (09) …
 NON_DIFFERENTIABLE: set[str] = set()        # names of the primitives that have no gradient, by decision
 BROADCASTING: set[str] = set()              # names of those whose inputs broadcast: autograd sums their gradients back
+REFERENCE_ONLY: list[str] = []              # why no other kernel may run in this process; see `use_reference`
+FORKED = "a copy of a process has none of its threads"
 SETTINGS: dict[str, Any] = {"backend": None}    # None: every backend with a row in KERNELS may serve; else that one
 
 
@@ -215,6 +217,12 @@ def choose_kernel(primitive: Primitive, arrays: list, params: dict) -> tuple[str
         if wanted in (None, backend) and row.accepts(arrays, params):
             return backend, row.load()
     return "numpy", primitive.kernel
+
+
+def use_reference(reason: str) -> None:
+    """From now on run the reference alone, whatever is chosen later: `reason` says why."""
+    REFERENCE_ONLY.append(reason)
+    SETTINGS["backend"] = "numpy"
 
 
 # ---- FUSIONS: two primitives executed as one --------------------------------------------------------------------

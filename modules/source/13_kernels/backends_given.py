@@ -13,6 +13,7 @@ from importlib.util import find_spec
 
 #| face backends: use, current, available, kernels_of
 from tinytorch.core.engine import KERNELS, PRIMITIVES, SETTINGS, DTypeError, TinyTorchError
+from tinytorch.given.tables import REFERENCE_ONLY
 from tinytorch.given.threads import share_cores
 
 NAMES = {"numpy": "the reference kernels of the modules", "numba": "compiled kernels for the processor"}
@@ -38,7 +39,7 @@ class use:
 
 
 def _set(backend: str | None) -> None:
-    SETTINGS["backend"] = backend
+    SETTINGS["backend"] = "numpy" if REFERENCE_ONLY else backend
     share_cores()
 
 
