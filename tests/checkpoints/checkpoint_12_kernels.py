@@ -33,6 +33,13 @@ OWN = {
 NAN, INF = np.float32("nan"), np.float32("inf")
 
 
+@pytest.fixture(autouse=True)
+def every_backend() -> Iterator[None]:
+    """What is compared here is chosen here, whatever the environment wished for."""
+    with backends.use("auto"):
+        yield
+
+
 def numbers(*shape: int) -> Any:
     return RNG.normal(size=shape).astype("float32")
 

@@ -13,7 +13,7 @@ import pytest
 
 from tinytorch import GradientError, ShapeError, Tensor, no_grad, tensor
 from tinytorch.autograd import grad
-from tinytorch.core.engine import FUSIONS, VJPS, Primitive, Rule, Watcher, bind, overlay
+from tinytorch.core.engine import FUSIONS, SETTINGS, VJPS, Primitive, Rule, Watcher, bind, overlay
 from tinytorch.given.pending import waiting
 from tinytorch.utils.checkpoint import checkpoint
 
@@ -70,7 +70,8 @@ def rows() -> Iterator[None]:
             saves=("x", "by"),
         ),
     }
-    others = dict(FUSIONS)
+    others, backend = dict(FUSIONS), SETTINGS["backend"]
+    SETTINGS["backend"] = None      # with the reference kernels alone nothing is fused
     FUSIONS.clear()
     VJPS.update(rules)
     FUSIONS["toy_square", "toy_shift"] = SHIFT_SQUARE
@@ -79,6 +80,7 @@ def rows() -> Iterator[None]:
     yield
     FUSIONS.clear()
     FUSIONS.update(others)
+    SETTINGS["backend"] = backend
     for name in rules:
         del VJPS[name]
 
@@ -123,6 +125,14 @@ def test_a_pair_is_executed_as_one_with_the_same_value() -> None:
     assert RAN == ["shift_square"] and z.tolist() == [2.25, 2.25, 12.25]
     assert y.tolist() == [1.5, -1.5, 3.5]
     assert RAN == ["shift_square", "shift"], "the intermediate is computed by its own recipe"
+
+
+def test_with_the_reference_kernels_alone_nothing_waits() -> None:
+    x, by = x_and_by()
+    y = SHIFT(x, by)
+    SETTINGS["backend"] = "numpy"
+    assert SQUARE(y).tolist() == [2.25, 2.25, 12.25] and SHIFT(x, by).tolist() == [1.5, -1.5, 3.5]
+    assert RAN == ["shift", "square", "shift"]
 
 
 def test_without_a_row_nothing_waits() -> None:

@@ -3,7 +3,8 @@
 A deferrable primitive (normalisation after its statistics, a bias, a ReLU) returns a tensor whose shape and dtype are
 known and whose array is computed on first use. If the next operation finds a row for the pair in FUSIONS, the fused
 primitive is executed and recorded in place of both. User code sees the same values either way: an operation waits
-only if it cannot fail, and it is executed before anything that it reads is overwritten.
+only if it cannot fail, and it is executed before anything that it reads is overwritten. Where the reference kernels
+alone are wanted, every operation runs by itself.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from tinytorch.given.pending import Pending, Reader, remember_reader, settle, wait, waiting
 from tinytorch.given.scope import WatcherTable, phase
 from tinytorch.given.storage import Storage, TensorBase
-from tinytorch.given.tables import FUSIONS, Primitive
+from tinytorch.given.tables import FUSIONS, SETTINGS, Primitive
 
 __all__ = ["fuse_or_defer", "settle", "settle_readers_of"]
 
@@ -19,7 +20,7 @@ __all__ = ["fuse_or_defer", "settle", "settle_readers_of"]
 def fuse_or_defer(primitive: Primitive, inputs: tuple, params: dict, watchers: WatcherTable) -> Any:
     """Return the output of a fused or a deferred operation, or None: then `bind` goes on as usual."""
     first = inputs[0]
-    if watchers.single_operations or not isinstance(first, TensorBase):
+    if watchers.single_operations or SETTINGS["backend"] == "numpy" or not isinstance(first, TensorBase):
         return None
     recorder = watchers.get("autograd")
     pending = first._pending

@@ -70,7 +70,9 @@ IMMEDIATELY = Immediately()
 @cache
 def pending_class(cls: type) -> type:
     """Return the class that a tensor of class `cls` has while it waits: the same, but `_array` is computed."""
-    return type(f"Pending{cls.__name__}", (cls,), {"_array": property(execute_pending)})
+    waiting_class = type(f"Pending{cls.__name__}", (cls,), {"_array": property(execute_pending)})
+    waiting_class.__name__ = waiting_class.__qualname__ = cls.__name__      # what it is called is nobody's business
+    return waiting_class
 
 
 def wait(cls: type, requires_grad: bool, pending: Pending) -> Any:

@@ -1,6 +1,6 @@
 """Which kernels run: choosing and inspecting the backends.
 
-    tinytorch.backends.use("numpy")            from now on the reference kernels alone
+    tinytorch.backends.use("numpy")            from now on the reference kernels alone, and nothing fused
     with tinytorch.backends.use("numba"): …    within this block
     TINYTORCH_BACKEND=numpy python train.py    for one run
 """
@@ -20,7 +20,10 @@ NAMES = {"numpy": "the reference kernels of the modules", "numba": "compiled ker
 
 
 class use:
-    """Choose a backend: "numpy", "numba", or "auto", the fastest that serves. The end of a `with` block undoes it."""
+    """Choose a backend: "numpy", "numba", or "auto", the fastest that serves. The end of a `with` block undoes it.
+
+    The choice holds at once, and for the whole process, all threads of it.
+    """
 
     def __init__(self, name: str):
         if name != "auto" and name not in NAMES:
