@@ -12,6 +12,7 @@ import pytest
 import tinytorch
 from tinytorch import get_num_threads, set_num_threads
 from tinytorch.core.engine import KERNELS, primitive
+from tinytorch.given.kernel_rows import run
 from tinytorch.nn import functional as F
 
 RNG = np.random.default_rng(4)
@@ -203,3 +204,70 @@ def test_vectors_are_not_read_from_arrays_with_gaps():
     out = np.empty(8, "float32")
     with pytest.raises((LoweringError, TypeError), match="expected a C-contiguous float32 array"):
         copy_eight(numbers(16)[::2], out)
+
+
+def test_steps_write_only_what_may_be_written():
+    p, g = np.ones((2, 300), "float32")
+    p.flags.writeable = False
+    settings = {"lr": 0.1, "momentum": 0.0, "dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False}
+    assert not KERNELS["sgd_step", "numba"].accepts([[p], [g], None], settings | {"steps": (1,)})
+
+
+# ---- images: numbers that are far away, infinite, or not numbers ----------------------------------------------------
+
+
+@pytest.mark.parametrize("outlier", [10, 1e3, 1e6])
+def test_statistics_with_one_outlier_at_the_first_pixel(outlier):
+    x = numbers(64, 8, 16, 16)
+    x[0, :, 0, 0] = outlier
+    mean, var = KERNELS["batch_norm_stats", "numba"].load()(np, x)
+    exact = x.astype("float64")
+    assert np.allclose(mean, exact.mean((0, 2, 3)), rtol=1e-5, atol=1e-6)
+    assert np.allclose(var, exact.var((0, 2, 3)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("broken", ["x", "g"])
+def test_the_gradient_of_fixed_statistics_on_broken_numbers(relu, broken):
+    """An infinite pixel spoils no gradient that does not depend on it; a gradient that is NaN passes no ReLU unseen."""
+    x, g, mean, var = numbers(1, 8, 4, 4), numbers(1, 8, 4, 4), np.zeros(8, "float32"), np.ones(8, "float32")
+    if broken == "x":
+        x[0, :, 0, :3] = np.inf, -np.inf, np.nan
+    else:
+        x[0, :, 0, :2], g[0, :, 0, :2] = -1, (np.nan, np.inf)
+    name = "batch_norm_relu_max_pool2d_grad" if relu else "batch_norm_grad"
+    arrays = [g, x, None, None, mean, var, None] if relu else [g, x, None, mean, var]
+    found, expected = under_both(lambda: run(name, *arrays, training=False, eps=1e-5)[0])
+    assert np.allclose(found, expected, equal_nan=True, rtol=1e-5)
+
+
+def test_pooling_sends_an_infinite_gradient_to_one_of_equal_maxima():
+    x, out, g = np.ones((1, 8, 2, 2), "float32"), *np.full((2, 1, 8, 1, 1), np.inf, "float32")
+    halves = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1), "ceil_mode": False}
+    one = np.zeros_like(x)
+    one[:, :, 0, 0] = np.inf
+    assert np.array_equal(KERNELS["max_pool2d_grad", "numba"].load()(np, g, x, out, **halves), one)
+    x[:, :, :, 0] = np.nan
+    assert np.array_equal(KERNELS["max_pool2d_grad", "numba"].load()(np, g, x, out, **halves), one)
+
+
+PLAIN_CONVOLUTION = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+
+
+def test_an_infinite_weight_spoils_only_the_images_that_it_met():
+    g, weight = numbers(1, 16, 3, 3), numbers(16, 16, 3, 3)
+    weight[0, 0, 0, 0] = np.inf
+    settings = {"size": (5, 5), **PLAIN_CONVOLUTION}
+    found, expected = under_both(lambda: run("conv2d_input_grad", g, weight, **settings))
+    assert np.isinf(expected).any() and np.array_equal(np.isfinite(found), np.isfinite(expected))
+
+
+def test_wrong_convolutions_are_left_to_the_reference_to_refuse():
+    x, weight, row = numbers(2, 16, 6, 6), numbers(16, 16, 3, 3), KERNELS["conv2d", "numba"]
+    assert row.accepts([x, weight, None], PLAIN_CONVOLUTION)
+    for wrong in ({"padding": (-1, -1)}, {"stride": (0, 0)}):
+        assert not row.accepts([x, weight, None], PLAIN_CONVOLUTION | wrong)
+    for arrays in ([x[0], weight], [x, weight[0]], [x[0], weight[0]]):
+        assert not row.accepts([*arrays, None], PLAIN_CONVOLUTION)
+        assert not KERNELS["conv2d_input_grad", "numba"].accepts(arrays, {"size": (8, 8), **PLAIN_CONVOLUTION})
+        assert not KERNELS["conv2d_weight_grad", "numba"].accepts(arrays, {"size": (3, 3), **PLAIN_CONVOLUTION})

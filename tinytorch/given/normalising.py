@@ -82,6 +82,27 @@ def scale_shift_relu_pool(x, scale, shift, out, images, height, width, channels,
 
 
 @inlined
+def share(x, top, rest):
+    """Return what a pixel takes of `rest`, all if x is the maximum, and what it leaves: of infinity 0, not NaN."""
+    nothing = broadcast(np.float32(0))
+    return where_equal(x, top, rest, nothing), where_equal(x, top, nothing, rest)
+
+
+@inlined
+def share_nan(x, top, rest):
+    """The same where NaN counts as a maximum."""
+    own, left = share(x, top, rest)
+    return where_nan(x, rest, own), where_nan(x, broadcast(np.float32(0)), left)
+
+
+@inlined
+def linear(scale, slope, level, sent, x):
+    """Return scale·sent + slope·x + level. Without a slope x does not count, even if it is infinite."""
+    nothing = broadcast(np.float32(0))
+    return fma(scale, sent, fma(slope, where_equal(slope, nothing, nothing, x), level))
+
+
+@inlined
 def through_pool(x, at, line, channels, c, scale, shift, sent):
     """Return the four pixels of x, and what of `sent` reaches each through ReLU and maximum: the first one takes it."""
     nothing = broadcast(np.float32(0))
@@ -90,13 +111,10 @@ def through_pool(x, at, line, channels, c, scale, shift, sent):
     x2, x3 = load(x, at + line + c), load(x, at + line + channels + c)
     y0, y1, y2, y3 = fma(a, x0, b), fma(a, x1, b), fma(a, x2, b), fma(a, x3, b)
     top = larger(larger(y0, y1), larger(y2, y3))
-    rest = where_greater(top, nothing, sent, nothing)
-    d0 = where_equal(y0, top, rest, nothing)
-    rest = rest - d0
-    d1 = where_equal(y1, top, rest, nothing)
-    rest = rest - d1
-    d2 = where_equal(y2, top, rest, nothing)
-    d3 = where_equal(y3, top, rest - d2, nothing)
+    d0, rest = share(y0, top, where_greater(top, nothing, sent, sent * nothing))
+    d1, rest = share(y1, top, rest)
+    d2, rest = share(y2, top, rest)
+    d3, _ = share(y3, top, rest)
     return x0, x1, x2, x3, d0, d1, d2, d3
 
 
@@ -121,7 +139,6 @@ def pool_gradient(x, g, out, images, height, width, channels, threads):
     """out = g at the first maximum of each 2×2 pixels of x, 0 elsewhere; the first NaN counts as a maximum."""
     line = width * channels
     for thread in prange(threads):
-        nothing = broadcast(np.float32(0))
         for row in range(thread * images * (height // 2) // threads, (thread + 1) * images * (height // 2) // threads):
             at, source = 2 * row * line, row * (width // 2) * channels
             for _ in range(width // 2):
@@ -129,13 +146,10 @@ def pool_gradient(x, g, out, images, height, width, channels, threads):
                     x0, x1 = load(x, at + c), load(x, at + channels + c)
                     x2, x3 = load(x, at + line + c), load(x, at + line + channels + c)
                     top, rest = larger(larger(x0, x1), larger(x2, x3)), load(g, source + c)
-                    d0 = where_nan(x0, rest, where_equal(x0, top, rest, nothing))
-                    rest = rest - d0
-                    d1 = where_nan(x1, rest, where_equal(x1, top, rest, nothing))
-                    rest = rest - d1
-                    d2 = where_nan(x2, rest, where_equal(x2, top, rest, nothing))
-                    rest = rest - d2
-                    d3 = where_nan(x3, rest, where_equal(x3, top, rest, nothing))
+                    d0, rest = share_nan(x0, top, rest)
+                    d1, rest = share_nan(x1, top, rest)
+                    d2, rest = share_nan(x2, top, rest)
+                    d3, rest = share_nan(x3, top, rest)
                     store(out, at + c, d0)
                     store(out, at + channels + c, d1)
                     store(out, at + line + c, d2)
@@ -171,15 +185,15 @@ def gradient(x, g, factors, out, pixels, channels, threads):
         for pixel in range((thread + 1) * pixels // threads - 1, thread * pixels // threads - 1, -1):
             for c in range(0, channels, LANES):
                 at = pixel * channels + c
-                level = fma(load(factors, channels + c), load(x, at), load(factors, 2 * channels + c))
-                store(out, at, fma(load(factors, c), load(g, at), level))
+                k, b, d = load(factors, c), load(factors, channels + c), load(factors, 2 * channels + c)
+                store(out, at, linear(k, b, d, load(g, at), load(x, at)))
 
 
 @inlined
 def through_relu(x, at, scale, shift, c, sent):
-    """Return x, and what of `sent` reaches it through ReLU."""
+    """Return x, and what of `sent` reaches it through ReLU: where that is closed, 0·sent."""
     nothing, value = broadcast(np.float32(0)), load(x, at)
-    return value, where_greater(fma(load(scale, c), value, load(shift, c)), nothing, sent, nothing)
+    return value, where_greater(fma(load(scale, c), value, load(shift, c)), nothing, sent, sent * nothing)
 
 
 @threaded
@@ -211,8 +225,8 @@ def relu_gradient(x, g, scale, shift, factors, out, pixels, channels, threads):
             for c in range(0, channels, LANES):
                 at = pixel * channels + c
                 value, sent = through_relu(x, at, scale, shift, c, load(g, at))
-                level = fma(load(factors, channels + c), value, load(factors, 2 * channels + c))
-                store(out, at, fma(load(factors, c), sent, level))
+                k, b, d = load(factors, c), load(factors, channels + c), load(factors, 2 * channels + c)
+                store(out, at, linear(k, b, d, sent, value))
 
 
 @threaded
@@ -257,9 +271,9 @@ def fused_gradient(x, g, scale, shift, factors, out, images, height, width, chan
                         x0, x1, x2, x3, d0, d1, d2, d3 = through_pool(
                             x, at, line, channels, c, scale, shift, load(g, source + c)
                         )
-                        store(out, at + c, fma(k, d0, fma(b, x0, d)))
-                        store(out, at + channels + c, fma(k, d1, fma(b, x1, d)))
-                        store(out, at + line + c, fma(k, d2, fma(b, x2, d)))
-                        store(out, at + line + channels + c, fma(k, d3, fma(b, x3, d)))
+                        store(out, at + c, linear(k, b, d, d0, x0))
+                        store(out, at + channels + c, linear(k, b, d, d1, x1))
+                        store(out, at + line + c, linear(k, b, d, d2, x2))
+                        store(out, at + line + channels + c, linear(k, b, d, d3, x3))
                     at += 2 * channels
                     source += channels

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.core.engine import primitive
 from tinytorch.given import direct_convolution as direct
 from tinytorch.given import normalising, winograd
 from tinytorch.given.channel_order import images_from, pixels_of
 from tinytorch.given.threads import get_num_threads, quiet_blas
+
+SAMPLE = 31     # pixels whose median tells where the numbers of a channel lie
 
 
 def by_winograd(kernel: tuple, stride: tuple, inputs: int) -> bool:
@@ -27,7 +30,8 @@ def _wholly(x: Any) -> Any:
 
 def _convolved(x: Any, weight: Any, bias: Any, size: tuple, stride: tuple, padding: int, turned: bool) -> Any:
     """Return the convolution of images x, of height and width `size`. turned: with the kernel turned round and its
-    inputs and outputs exchanged, which makes the gradient of the images from that of the outputs."""
+    inputs and outputs exchanged, which makes the gradient of the images from that of the outputs; None if then a weight
+    is not finite: its products with the margin are NaN, and that gradient knows no margin."""
     quiet_blas()
     n, inputs, height, width = x.shape
     outputs, kernel = weight.shape[1 if turned else 0], weight.shape[2:]
@@ -43,6 +47,8 @@ def _convolved(x: Any, weight: Any, bias: Any, size: tuple, stride: tuple, paddi
         winograd.convolve(pixels, planes[0], bias, out, faults, *images, padding, *size, *division, threads)
         if not np.isnan(faults).any():
             return images_from(out, n, *size, outputs)
+    if turned and not np.isfinite(weight).all():
+        return None
     taps = weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1) if turned else weight.transpose(2, 3, 1, 0)
     blocks = taps.reshape(kernel[0], kernel[1] * inputs, outputs // 16, 16).transpose(2, 0, 1, 3)
     window = kernel, tuple(stride), padding
@@ -67,7 +73,11 @@ def conv2d_input_grad(
     xp: Any, g: Any, weight: Any, *, size: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
     """With stride 1: the convolution of g with the kernel turned round, inputs and outputs exchanged."""
-    return _convolved(g, weight, None, tuple(size), stride, weight.shape[2] - 1 - padding[0], turned=True)
+    found = _convolved(g, weight, None, tuple(size), stride, weight.shape[2] - 1 - padding[0], turned=True)
+    if found is None:
+        settings = {"size": size, "stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        return primitive("conv2d_input_grad").kernel(xp, g, weight, **settings)
+    return found
 
 
 def conv2d_weight_grad(
@@ -95,11 +105,19 @@ def conv2d_weight_grad(
 # ---- batch normalisation ------------------------------------------------------------------------------------------
 
 
+def _middle(pixels: Any, channels: int) -> Any:
+    """Return a finite number amid those of each channel: the median of some pixels, far apart, so no outlier is it."""
+    rows = pixels.reshape(-1, channels)
+    some = np.sort(rows[:: len(rows) // SAMPLE | 1], axis=0)
+    middle = some[len(some) // 2]
+    return np.where(np.isfinite(middle), middle, np.float32(0))
+
+
 def batch_norm_stats(xp: Any, x: Any) -> tuple:
-    """See module 06. One pass: squared distances to a pixel of each channel, corrected to those from the mean."""
+    """See module 06. One pass: squared distances to a number amid each channel, corrected to those from the mean."""
     pixels, channels = pixels_of(x), x.shape[1]
     count, threads = pixels.size // channels, get_num_threads()
-    pivot = np.where(np.isfinite(pixels[:channels]), pixels[:channels], np.float32(0))
+    pivot = _middle(pixels, channels)
     sums = np.empty((threads, 2 * channels))
     normalising.channel_sums(pixels, count, channels, pivot, sums, threads)
     total, squares = sums.sum(0).reshape(2, channels) / count

@@ -28,20 +28,24 @@ def _plain_convolution(x: Any, weight: Any, g: Any, stride: Any, padding: Any, d
     """One group, no dilation, the same stride and padding both ways, and shapes that fit each other."""
     if groups != 1 or tuple(dilation) != (1, 1) or not (_square(stride) and _square(padding)):
         return False
+    if not len(x) == len(weight) == 4 or stride[0] < 1 or padding[0] < 0:
+        return False
     outputs = (x[2] + 2 * padding[0] - weight[2]) // stride[0] + 1, (x[3] + 2 * padding[1] - weight[3]) // stride[1] + 1
-    return len(x) == len(weight) == 4 and x[1] == weight[1] and g in (None, (x[0], weight[0], *outputs))
+    return x[1] == weight[1] and g in (None, (x[0], weight[0], *outputs))
 
 
 def supports_conv2d(x: Any, weight: Any, bias: Any, **settings: Any) -> bool:
     """Output channels in blocks of 16."""
     if not float32(x, weight, bias) or len(weight) % (2 * CHANNELS) or not of_shape((len(weight),), bias):
         return False
-    large = all(n + 2 * p >= k for n, p, k in zip(x.shape[2:], settings["padding"], weight.shape[2:], strict=True))
-    return large and _plain_convolution(x.shape, weight.shape, None, **settings)
+    spans = zip(x.shape[2:], settings["padding"], weight.shape[2:], strict=True)
+    return _plain_convolution(x.shape, weight.shape, None, **settings) and all(n + 2 * p >= k for n, p, k in spans)
 
 
 def supports_conv2d_input_grad(g: Any, weight: Any, *, size: Any, **settings: Any) -> bool:
     """With stride 1 and a square window; here the input channels come in blocks of 16."""
+    if not g.ndim == weight.ndim == 4:
+        return False
     kernel, padding = weight.shape[2:], settings["padding"][0]
     fits = _square(kernel) and padding < kernel[0] and tuple(settings["stride"]) == (1, 1)
     images = (len(g), weight.shape[1], *size)
@@ -51,6 +55,8 @@ def supports_conv2d_input_grad(g: Any, weight: Any, *, size: Any, **settings: An
 
 def supports_conv2d_weight_grad(g: Any, x: Any, *, size: Any, **settings: Any) -> bool:
     """As the convolution."""
+    if not g.ndim == x.ndim == 4:
+        return False
     weight = (g.shape[1], x.shape[1], *size)
     blocks = float32(g, x) and g.shape[1] % (2 * CHANNELS) == 0
     return blocks and _plain_convolution(x.shape, weight, g.shape, **settings)
@@ -112,10 +118,10 @@ def supports_sum(a: Any, *, dim: Any, keepdim: bool) -> bool:
 
 
 def supports_step(params: list, grads: list, *averages: Any, **settings: Any) -> bool:
-    """Float32 parameters whose numbers lie without gaps, and averages of the same shapes."""
+    """Float32 parameters that may be written and lie without gaps, and averages of the same shapes."""
     lists = [params, *(a for a in averages if a is not None)]
     return all(
-        float32(*each, g) and all(a.flags.c_contiguous and a.shape == g.shape for a in each)
+        float32(*each, g) and all(a.flags.carray and a.shape == g.shape for a in each)
         for *each, g in zip(*lists, grads, strict=True)
     )
 
