@@ -12,6 +12,8 @@ import pytest
 import tinytorch
 from tinytorch import get_num_threads, set_num_threads
 from tinytorch.core.engine import KERNELS, primitive
+from tinytorch.given import row_operations
+from tinytorch.given.kernel_conditions import as_writeable
 from tinytorch.given.kernel_rows import run
 from tinytorch.nn import functional as F
 
@@ -204,6 +206,22 @@ def test_vectors_are_not_read_from_arrays_with_gaps():
     out = np.empty(8, "float32")
     with pytest.raises((LoweringError, TypeError), match="expected a C-contiguous float32 array"):
         copy_eight(numbers(16)[::2], out)
+
+
+def test_an_input_that_may_only_be_read_is_no_other_type():
+    """Numba would compile the kernel once more, for seconds."""
+    x = numbers(3, 2, 16, 20).transpose(0, 2, 3, 1)[:, :, 1:]
+    frozen = x.view()
+    frozen.flags.writeable = False
+    again = as_writeable(frozen)
+    assert again.flags.writeable and np.shares_memory(x, again)
+    assert (again.shape, again.strides, again.dtype) == (x.shape, x.strides, x.dtype)
+    rows = numbers(300, 30)
+    kernel = KERNELS["log_softmax", "numba"].load()
+    expected, before = kernel(np, rows, dim=1), len(row_operations.some_rows.signatures)
+    rows.flags.writeable = False
+    assert np.array_equal(kernel(np, rows, dim=1), expected)
+    assert len(row_operations.some_rows.signatures) == before and not rows.flags.writeable
 
 
 def test_steps_write_only_what_may_be_written():

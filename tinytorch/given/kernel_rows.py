@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.core.engine import FUSIONS, KERNELS, SERVICES, VJPS, Kernel, Primitive, Rule, choose_kernel, primitive
+from tinytorch.core.engine import FUSIONS, KERNELS, SERVICES, VJPS, Primitive, Rule, choose_kernel, primitive
 from tinytorch.given import pointwise_rows as pointwise_rows  # adds rows to KERNELS
 from tinytorch.given import sequence_rows as sequence_rows  # likewise
-from tinytorch.given.kernel_conditions import float32, of_shape, row_major
+from tinytorch.given.kernel_conditions import CompiledKernel, float32, of_shape, row_major
 
 CHANNELS = 8      # of images come in blocks of one vector; output channels of a convolution in blocks of two
 
@@ -240,4 +240,4 @@ ROWS = {
 }
 for _file, _rows in ROWS.items():
     for _name, _supports in _rows.items():
-        KERNELS[_name, "numba"] = Kernel(f"tinytorch.given.{_file}:{_name}", _supports)
+        KERNELS[_name, "numba"] = CompiledKernel(f"tinytorch.given.{_file}:{_name}", _supports)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinytorch.core.engine import KERNELS, Kernel
-from tinytorch.given.kernel_conditions import float32, row_major
+from tinytorch.core.engine import KERNELS
+from tinytorch.given.kernel_conditions import CompiledKernel, float32, row_major
 
 LEAST = 256     # numbers; fewer take the reference as long as a kernel needs to begin
 
@@ -51,4 +51,4 @@ ROWS = {
 }
 for _file, _rows in ROWS.items():
     for _name, _supports in _rows.items():
-        KERNELS[_name, "numba"] = Kernel(f"tinytorch.given.{_file}:{_name}", _supports)
+        KERNELS[_name, "numba"] = CompiledKernel(f"tinytorch.given.{_file}:{_name}", _supports)

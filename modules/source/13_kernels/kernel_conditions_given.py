@@ -1,10 +1,50 @@
-"""What the rules of where a kernel may run are made of: questions about arrays, answered in less than a microsecond."""
+"""What the rows of the compiled kernels have in common.
+
+Their rules of where a kernel may run are made of questions about arrays, answered in less than a microsecond.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
+
+from tinytorch.core.engine import Kernel
+
+
+class CompiledKernel(Kernel):
+    """A kernel that is not compiled again for inputs that may only be read: to Numba their type is another one."""
+
+    def load(self) -> Callable:
+        """Return the function, importing it on first use."""
+        if isinstance(self.function, str):
+            self.function = for_any_input(super().load())
+        return self.function
+
+
+def for_any_input(kernel: Callable) -> Callable:
+    """Return a kernel that is given arrays of one type only. It must neither write to its inputs nor return them."""
+
+    @wraps(kernel)
+    def run(xp: Any, *arrays: Any, **params: Any) -> Any:
+        return kernel(xp, *[as_writeable(a) if isinstance(a, np.ndarray) else a for a in arrays], **params)
+
+    return run
+
+
+def as_writeable(x: Any) -> Any:
+    """Return x; if it may only be read, another array at the same place that says otherwise."""
+    return x if x.flags.writeable else np.asarray(_Place(x))
+
+
+class _Place:
+    """Tells NumPy where the numbers of an array lie, and keeps them alive."""
+
+    def __init__(self, x: Any):
+        told = x.__array_interface__
+        self.owner, self.__array_interface__ = x, told | {"data": (told["data"][0], False)}
 
 
 def float32(*arrays: Any) -> bool:
