@@ -204,10 +204,37 @@ def test_without_numba_the_reference_works():
         "numpy",
         "backends.use: expected Numba to be installed, found it is not: pip install numba.",
     ]
-    assert error == ""
-    again, notice = result(start(WITHOUT_NUMBA, TINYTORCH_BACKEND="numba"))
-    assert again == out
-    assert notice == "TINYTORCH_BACKEND=numba: Numba is not installed, so the reference kernels run.\n"
+    notice = "TinyTorch runs the reference kernels alone: Numba is not installed. Mend it by `pip install numba`.\n"
+    assert error == notice
+    assert result(start(WITHOUT_NUMBA, TINYTORCH_BACKEND="numba")) == (out, notice)
+    assert result(start(WITHOUT_NUMBA, TINYTORCH_BACKEND="numpy")) == (out, "")
+
+
+BROKEN_NUMBA = """
+import sys
+sys.modules["llvmlite"] = None
+import numpy as np, tinytorch
+from tinytorch.core.kernels import relu_elements
+for _ in range(2):
+    found = tinytorch.nn.functional.softmax(tinytorch.ones(200, 200), dim=1).sum().item()
+    print(round(found), tinytorch.backends.current())
+    tinytorch.backends.use("auto")
+for call in (lambda: tinytorch.backends.use("numba"), lambda: relu_elements(np.ones(3), np.ones(3))):
+    try:
+        call()
+    except tinytorch.TinyTorchError as error:
+        print(error)
+"""
+
+
+def test_with_a_broken_numba_the_reference_works():
+    out, error = result(start(BROKEN_NUMBA))
+    first, second, use, jit = out.splitlines()
+    assert first == second == "200 numpy"
+    assert use.startswith("backends.use: expected Numba to be whole, found numba cannot be imported (Module"), use
+    assert jit.startswith("jit(relu_elements): expected Numba to compile it, found numba cannot be imported"), jit
+    assert error.startswith("TinyTorch runs the reference kernels alone: numba cannot be imported"), error
+    assert error.count("\n") == 1
 
 
 def test_the_command_line_tells_who_serves():

@@ -130,8 +130,13 @@ def test_warmup_where_the_cache_cannot_be_written() -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_warmup_without_numba(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['numba'] = None\n", encoding="utf-8")
-    done = tito(ROOT, "system", "warmup", PYTHONPATH=str(tmp_path))
+@pytest.mark.parametrize("command", [("bench", "kernels"), ("system", "warmup")])
+@pytest.mark.parametrize(
+    ("missing", "found"), [("numba", "it is not installed"), ("llvmlite", "numba cannot be imported")]
+)
+def test_without_numba(tmp_path: Path, command: tuple[str, ...], missing: str, found: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{missing!r}] = None\n", encoding="utf-8")
+    done = tito(ROOT, *command, PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "expected Numba to compile the kernels, found it is not installed: pip install numba.\n"
+    assert done.stderr.startswith(f"expected Numba to compile the kernels, found {found}"), done.stderr
+    assert done.stderr.endswith(": pip install numba.\n") and done.stderr.count("\n") == 1, done.stderr

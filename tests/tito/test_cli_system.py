@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,3 +69,20 @@ def test_info(toy: Toy) -> None:
     row = records(succeed(toy.project.root, "system", "info", "--json"))[0]
     assert (row["modules"], row["exported"], row["project"]) == (3, 0, str(toy.project.root)), row
     assert row["kernels"] == {}, row
+
+
+@pytest.mark.parametrize(
+    ("environment", "kernels"),
+    [
+        ({"TINYTORCH_BACKEND": "numpy"}, "the reference alone"),
+        ({"TINYTORCH_BACKEND": "foo"}, "expected one of auto, numpy, numba, found 'foo'"),
+        ({}, "the reference alone"),
+    ],
+)
+def test_info_names_the_kernels_that_would_run(tmp_path: Path, environment: dict[str, str], kernels: str) -> None:
+    """The last machine has a Numba that cannot be imported."""
+    if not environment:
+        (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['llvmlite'] = None\n", encoding="utf-8")
+        environment = {"PYTHONPATH": str(tmp_path)}
+    done = tito(Path(__file__).parents[2], "system", "info", **environment, COLUMNS="200")
+    assert done.returncode == 0 and kernels in " ".join(done.stdout.split()), done

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
-from tinytorch.given.tables import FORKED, REFERENCE_ONLY
+from tinytorch.given.errors import TinyTorchError
+from tinytorch.given.tables import FORKED, REFERENCE_ONLY, why_missing
 
 prange = range     # in Python; inside of a function compiled with parallel=True, Numba's own: iterations in threads
 
@@ -45,10 +46,10 @@ class Compiled:
             named = self.python.__kwdefaults__ | named
         if self._ran:
             return self.machine()(*arguments, **named)
-        self._ran = True
+        machine, self._ran = self.machine(), True
         with warnings.catch_warnings():     # "no transformation for parallel execution": a loop that is not written yet
             warnings.simplefilter("ignore", _performance_warning())
-            return self.machine()(*arguments, **named)
+            return machine(*arguments, **named)
 
     def machine(self) -> Callable:
         """Return Numba's function, for use in another; it compiles at its first call."""
@@ -57,6 +58,8 @@ class Compiled:
         return self._machine
 
     def _compile(self) -> Callable:
+        if missing := why_missing("numba"):
+            raise TinyTorchError(f"{self!r}: expected Numba to compile it, found {missing}: pip install numba.")
         import numba
 
         from tinytorch.given.compiling import compiled, threaded

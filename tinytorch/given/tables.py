@@ -6,6 +6,7 @@ Nothing here computes. `bind` (written in module 02) reads the tables; every lat
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +19,7 @@ SERVICES: dict[str, Callable] = {}          # what arrives with a part of the co
 NON_DIFFERENTIABLE: set[str] = set()        # names of the primitives that have no gradient, by decision
 BROADCASTING: set[str] = set()              # names of those whose inputs broadcast: autograd sums their gradients back
 REFERENCE_ONLY: list[str] = []              # why no other kernel may run in this process; see `use_reference`
+UNTRIED: set[str] = set()                   # backends called as the library that they need, until one is first chosen
 FORKED = "a copy of a process has none of its threads"
 SETTINGS: dict[str, Any] = {"backend": None}    # None: every backend with a row in KERNELS may serve; else that one
 
@@ -215,12 +217,33 @@ def choose_kernel(primitive: Primitive, arrays: list, params: dict) -> tuple[str
     wanted = SETTINGS["backend"]
     for backend, row in primitive.rows:
         if wanted in (None, backend) and row.accepts(arrays, params):
+            if backend in UNTRIED and not _whole(backend):
+                break
             return backend, row.load()
     return "numpy", primitive.kernel
 
 
+def _whole(backend: str) -> bool:
+    """Return whether a backend's library can be imported; without it the reference serves from now on."""
+    UNTRIED.discard(backend)
+    if missing := why_missing(backend):
+        use_reference(missing)
+    return not missing
+
+
+def why_missing(library: str) -> str:
+    """Return "" if a backend's library can be imported, else the reason."""
+    try:
+        import_module(library)
+    except Exception as error:     # a part of it is missing, or was made for other versions: of any kind
+        return f"{library} cannot be imported ({type(error).__name__}: {error})"
+    return ""
+
+
 def use_reference(reason: str) -> None:
-    """From now on run the reference alone, whatever is chosen later: `reason` says why."""
+    """From now on run the reference alone, whatever is chosen later; `reason` is told, a fork is none to tell of."""
+    if not REFERENCE_ONLY and reason != FORKED:
+        print(f"TinyTorch runs the reference kernels alone: {reason}. Mend it by `pip install numba`.", file=sys.stderr)
     REFERENCE_ONLY.append(reason)
     SETTINGS["backend"] = "numpy"
 

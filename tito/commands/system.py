@@ -48,12 +48,17 @@ def info(as_json: Json = False) -> None:
     """Show versions and folders."""
     from importlib.metadata import version
 
+    from tito.errors import ChildError
     from tito.export import exported_modules
     from tito.kernels import kernels
 
     project, course = project_and_course()
     exported = exported_modules(project)
-    served = kernels(project) if exported else {}
+    served: dict[str, list[str]] | None
+    try:
+        served, problem = kernels(project) if exported else {}, ""
+    except ChildError as error:
+        served, problem = None, str(error)
     facts = {
         "tinytorch": version("tinytorch"),
         "python": platform.python_version(),
@@ -69,7 +74,7 @@ def info(as_json: Json = False) -> None:
     if as_json:
         json_line({"event": "info", **facts})
     else:
-        told = "unknown: the package could not be asked"
+        told = f"unknown: {problem}"
         lines = [f"{backend}: {', '.join(names)}" for backend, names in (served or {}).items()]
         facts["kernels"] = told if served is None else "; ".join(lines) or "the reference alone"
         table(("", ""), [(name, str(value)) for name, value in facts.items()])

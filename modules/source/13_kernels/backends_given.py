@@ -8,12 +8,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib.util import find_spec
 
 #| face backends: use, current, available, kernels_of
 from tinytorch.core.engine import KERNELS, PRIMITIVES, SETTINGS, DTypeError, TinyTorchError
-from tinytorch.given.tables import REFERENCE_ONLY
+from tinytorch.given.tables import REFERENCE_ONLY, UNTRIED, use_reference, why_missing
 from tinytorch.given.threads import share_cores
 
 NAMES = {"numpy": "the reference kernels of the modules", "numba": "compiled kernels for the processor"}
@@ -31,6 +30,8 @@ class use:
             raise DTypeError(f"backends.use: expected one of {expected}, found {name!r}.")
         if name == "numba" and not available()["numba"]:
             raise TinyTorchError("backends.use: expected Numba to be installed, found it is not: pip install numba.")
+        if name == "numba" and (broken := why_missing("numba")):
+            raise TinyTorchError(f"backends.use: expected Numba to be whole, found {broken}: pip install numba.")
         self.before = SETTINGS["backend"]
         _set(_setting(name))
 
@@ -76,10 +77,11 @@ def _initial() -> str | None:
     if wanted not in ("auto", *NAMES):
         expected = ", ".join(("auto", *NAMES))
         raise DTypeError(f"TINYTORCH_BACKEND: expected one of {expected}, found {wanted!r}.")
-    if wanted == "numba" and not available()["numba"]:
-        print("TINYTORCH_BACKEND=numba: Numba is not installed, so the reference kernels run.", file=sys.stderr)
+    if wanted != "numpy" and not available()["numba"]:
+        use_reference("Numba is not installed")
         return "numpy"
     return _setting(wanted)
 
 
+UNTRIED.add("numba")
 SETTINGS["backend"] = _initial()

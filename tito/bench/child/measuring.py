@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tito.bench.child.report import Report
-from tito.bench.child.sizes import Case, cases_of, kernel_names
+from tito.bench.child.sizes import Case, cases_of, kernel_names, need_numba
 from tito.bench.ratios import compare, summarise
 
 TURN_SECONDS = 0.01
@@ -20,6 +20,7 @@ def measure(report: Report, rounds: int, threads: int, names: Sequence[str]) -> 
     """Report one event for each size of each kernel: those called `names`, or all."""
     import tinytorch
 
+    need_numba()
     if threads:
         tinytorch.set_num_threads(threads)
     chosen = kernel_names(names)

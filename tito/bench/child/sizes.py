@@ -43,6 +43,16 @@ def cases_of(name: str, n: int = FULL) -> list[Case]:
     return list(SIZES[name](n)) if name in SIZES else []
 
 
+def need_numba() -> None:
+    """Raise a TinyTorchError unless Numba can compile here."""
+    from tinytorch import TinyTorchError, backends
+    from tinytorch.given.tables import why_missing
+
+    found = why_missing("numba") if backends.available()["numba"] else "it is not installed"
+    if found:
+        raise TinyTorchError(f"expected Numba to compile the kernels, found {found}: pip install numba.")
+
+
 def kernel_names(chosen: Sequence[str] = ()) -> list[str]:
     """The operations that have a compiled kernel: those in `chosen`, or all of them."""
     from tinytorch import TinyTorchError

@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 
 from tito.bench.child.report import Report
-from tito.bench.child.sizes import cases_of, kernel_names
+from tito.bench.child.sizes import cases_of, kernel_names, need_numba
 
 FEW, MANY = 2, 16  # images or rows: some kernels divide only large arrays among threads
 
 
 def warm(report: Report, chosen: Sequence[str]) -> None:
     """Take the number of a kernel from standard input, run it, and so on until there is none left."""
-    from tinytorch import TinyTorchError, backends
+    from tinytorch import TinyTorchError
 
-    if not backends.available()["numba"]:
-        raise TinyTorchError("expected Numba to compile the kernels, found it is not installed: pip install numba.")
+    need_numba()
     from tinytorch.given.compiling import cache_folder, counts, why_not_kept
 
     if why_not_kept():
