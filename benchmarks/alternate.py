@@ -26,7 +26,7 @@ class Worker:
         self.title = TITLES[library]
         self.process = subprocess.Popen(
             [*command, *options], cwd=ROOT, env=setting.environment(library), text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,  # Ctrl-C reaches us alone
         )  # fmt: skip
 
     def __enter__(self) -> Worker:

@@ -25,7 +25,10 @@ def ask(module: str, library: str, setting: Setting, count: int) -> dict[str, An
     command = [setting.python(library), "-m", __name__, module, library, str(setting.threads), str(count)]
     command += [KEEP] if setting.keep_memory else []
     environment = setting.environment(library)
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False,
+        start_new_session=True,  # a terminal's Ctrl-C reaches us alone, and we end it
+    )  # fmt: skip
     if done.returncode:
         raise BenchmarkError(
             f"{module}: expected a number from {TITLES[library]}, found that its process ended with exit code "

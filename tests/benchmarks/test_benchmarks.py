@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -143,6 +144,7 @@ def test_worker_in_a_process_of_its_own() -> None:
     with alternate.Worker(OURS, "chain", Setting(threads=1)) as worker:
         record = worker.read()
         assert len(worker.steps(2)["seconds"]) == 2
+        assert os.getsid(worker.process.pid) != os.getsid(0), "Ctrl-C would reach it, and it would print a traceback"
     assert worker.process.returncode == 0
     assert record["facts"]["threads"] == 1 and record["facts"]["backend"] == "auto"
     assert len(record["losses"]) == 3

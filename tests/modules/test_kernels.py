@@ -258,6 +258,11 @@ def test_threads_reach_numba_and_nothing_else_changes():
         assert get_num_threads() == count
         assert numba.get_num_threads() == min(count, numba.config.NUMBA_NUM_THREADS)
         assert np.array_equal(F.softmax(x, dim=1).numpy(), expected)
+    set_num_threads(np.int64(2))
+    assert get_num_threads() == 2 and type(get_num_threads()) is int
+    set_num_threads(10**12)
+    assert get_num_threads() <= 8 * os.cpu_count()
+    assert np.array_equal(F.softmax(x, dim=1).numpy(), expected)
     for wrong in (0, -1, 2.0, "2", True, None):
         with pytest.raises(DTypeError, match="set_num_threads: expected an int of at least 1"):
             set_num_threads(wrong)

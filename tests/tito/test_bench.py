@@ -89,6 +89,9 @@ def test_bench_kernels_prints_a_table() -> None:
         (("bench", "kernels", "conv5d"), 1, "expected names of operations with a compiled kernel, found 'conv5d'"),
         (("bench", "kernels", "--threads", "0"), 2, "expected --threads of at least 1, found 0"),
         (("bench", "kernels", "--rounds", "0"), 2, "expected --rounds of at least 1, found 0"),
+        (("bench", "kernels", "--output", "tito"), 2, "expected a file for --output, found the folder tito"),
+        (("bench", "kernels", "--output", "README.md/x.json"), 2, "found that README.md cannot be made (File exists)"),
+        (("bench", "kernels", "--output", "/proc/none/x"), 2, "found that /proc/none cannot be made"),
         (("system", "warmup", "conv5d"), 1, "expected names of operations with a compiled kernel, found 'conv5d'"),
     ],
 )

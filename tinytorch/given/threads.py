@@ -17,8 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinytorch.core.engine import SETTINGS, DTypeError
 
+MOST_A_CORE = 8
 _CHOSEN: list[int] = []          # empty until somebody sets it
 _CONVOLVED: list[bool] = []      # empty until a convolution kernel runs
 _BLAS_FOUND: list[int] = []      # BLAS's own number of threads, before it was first changed
@@ -37,10 +40,10 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Use `count` threads from now on; at least 1. More than there are cores does not help."""
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+    """Use `count` threads from now on; at least 1. More than there are cores does not help, far more are not taken."""
+    if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
         raise DTypeError(f"set_num_threads: expected an int of at least 1, found {count!r}.")
-    _CHOSEN[:] = [count]
+    _CHOSEN[:] = [min(int(count), MOST_A_CORE * _usable())]     # kernels keep memory for each
     share_cores()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,21 @@ def measure_kernels(
         yield from child.events()
 
 
+def check_output(path: Path) -> None:
+    """Raises UsageError unless `path` can become a file; asked before anything is measured. Makes its folder."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"expected a file in a folder for --output, found that {path.parent} cannot be made "
+            f"({error.strerror}): choose another"
+        ) from error
+    if path.is_dir():
+        raise UsageError(f"expected a file for --output, found the folder {path}: add a name, as kernels.json")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"expected to write --output in {path.parent}, found it is read-only: choose another folder")
+
+
 def write_results(path: Path, project: Project, found: Sequence[Event]) -> None:
     """Write all that was measured, with the machine and the last event, as JSON."""
     result = {key: value for key, value in found[-1].items() if key != "event"}
@@ -43,5 +59,4 @@ def write_results(path: Path, project: Project, found: Sequence[Event]) -> None:
         if event["event"] == "kernel"
     ]
     record = {"format": FORMAT, "machine": describe_machine(project.root), **result, "kernels": kernels}
-    path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")

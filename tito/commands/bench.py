@@ -31,9 +31,11 @@ def kernels(
     as_json: Json = False,
 ) -> None:
     """Show each compiled kernel's time as a ratio to its reference kernel's: below 1 it is faster."""
-    from tito.bench.kernels import measure_kernels, write_results
+    from tito.bench.kernels import check_output, measure_kernels, write_results
 
     project = here()
+    if output is not None:
+        check_output(output)
     found = []
     for event in measure_kernels(project, names or (), threads, rounds):
         found.append(event)
