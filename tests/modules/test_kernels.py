@@ -426,6 +426,16 @@ def test_a_damaged_file_is_compiled_again(tmp_path, ending, size):
     assert result(start(STEP, XDG_CACHE_HOME=str(tmp_path))) == (STEPPED, "")
 
 
+def test_a_folder_that_cannot_be_made_costs_one_notice(tmp_path):
+    assert result(start(STEP, XDG_CACHE_HOME=str(tmp_path))) == (STEPPED, "")
+    for folder in list((tmp_path / "tinytorch" / "kernels").glob("*/*")):
+        shutil.rmtree(folder)
+        folder.touch()
+    out, notice = result(start(STEP, XDG_CACHE_HOME=str(tmp_path)))
+    assert out == STEPPED
+    assert notice.startswith("TinyTorch cannot keep a compiled kernel in") and notice.count("\n") == 1
+
+
 def test_a_full_disk_costs_one_notice(tmp_path):
     full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
     out, notice = result(start(full + STEP, XDG_CACHE_HOME=str(tmp_path)))

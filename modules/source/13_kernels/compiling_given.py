@@ -197,6 +197,15 @@ class Kept(FunctionCache):
                 path.unlink()
 
 
+def _keep(machine: Any) -> None:
+    """Let a function keep its machine code, as Numba's cache=True does; without a folder it is only compiled."""
+    try:
+        machine._cache = Kept(machine.py_func)
+    except OSError as error:
+        found = f"{cache_folder()} ({error.strerror})"
+        _say(f"TinyTorch cannot keep a compiled kernel in {found}: each process compiles it.")
+
+
 def counts() -> tuple[int, int]:
     """Return how many functions this process has compiled, each for its types, and how many it read from disk."""
     read = sum(sum(function.stats.cache_hits.values()) for function in FUNCTIONS)
@@ -226,7 +235,7 @@ def _compiler(**options: Any) -> Callable:
         has_file = Path(function.__code__.co_filename).exists()     # a notebook's cell has none
         machine = numba.njit(**options)(function)
         if has_file and _kept():
-            machine._cache = Kept(machine.py_func)     # as Numba's cache=True does
+            _keep(machine)
         FUNCTIONS.append(machine)
         return machine
 
