@@ -297,6 +297,18 @@ def double(batch):
     return tinytorch.stack([F.relu(x * 2) for x, _ in batch])
 
 
+def test_kernels_between_matrix_products_keep_to_one_thread():
+    code = """
+import numpy as np, tinytorch
+from tinytorch.given import threads
+tinytorch.set_num_threads(2)
+assert threads.free_threads() == 1
+tinytorch.nn.Conv2d(3, 16, 3)(tinytorch.zeros(2, 3, 8, 8))
+print(threads.free_threads())
+"""
+    assert result(start(code))[0].strip() == "2"
+
+
 def test_workers_after_training_with_kernels():
     """A copy of this process has none of its threads; there the reference kernels work."""
     data = tinytorch.randn(8, 20_000)

@@ -57,6 +57,26 @@ def share_cores() -> None:
         _limit_blas(1 if alone else None)
 
 
+def free_threads() -> int:
+    """Return how many threads a kernel may use that stands between matrix products: one, as long as BLAS uses several.
+
+    Two libraries whose idle threads spin on the same cores can make a step ten times slower.
+    """
+    return get_num_threads() if _CONVOLVED else 1
+
+
+def beside_blas(kernel: Any, *arrays: Any) -> None:
+    """Call a kernel that uses as many threads as Numba has, with `free_threads()` of them."""
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(free_threads(), before))
+    try:
+        kernel(*arrays)
+    finally:
+        numba.set_num_threads(before)
+
+
 def quiet_blas() -> None:
     """Called by the convolution kernels: from the first call on BLAS keeps to one thread."""
     if not _CONVOLVED:
