@@ -10,7 +10,9 @@ from benchmarks import report
 from benchmarks.pytorch import require_pytorch, usual_python
 from benchmarks.setting import BenchmarkError, Setting
 from benchmarks.workloads import WORKLOADS, Workload
+from tito.bench.output import check_output
 from tito.bench.ratios import summarise
+from tito.errors import TitoError
 
 QUICK = {"rounds": 3, "seconds": 0.1}
 
@@ -54,6 +56,8 @@ def chosen(names: list[str]) -> list[Workload]:
 def run(given: argparse.Namespace) -> None:
     """Measure, print, write."""
     setting, workloads = setting_of(given), chosen(given.workloads)
+    if given.output is not None:
+        check_output(given.output)
     if any(workload.pytorch for workload in workloads):
         require_pytorch(setting)
     records = {}
@@ -74,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 if everything was measured; whether targets are met is for the reader of the table."""
     try:
         run(options(arguments))
-    except BenchmarkError as error:
+    except (BenchmarkError, TitoError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

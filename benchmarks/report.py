@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from benchmarks.setting import ROOT, Setting
 from benchmarks.workloads import Workload
 from tito.bench.machine import describe_machine
 from tito.bench.ratios import summarise, verdict
+from tito.files import atomic_write
 
 FORMAT = 1
 HEADER = ("workload", "ratio", "middle half", "best", "target", "")
@@ -55,11 +54,5 @@ def results(setting: Setting, records: dict[str, dict[str, Any]], chosen: list[W
 
 
 def write(path: Path, record: dict[str, Any]) -> None:
-    """Write `record` as JSON: to a temporary name, then in one step to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-        file.write(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    """Write `record` as JSON."""
+    atomic_write(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")

@@ -11,8 +11,7 @@ from tito.run.child import run_python
 ASK = """
 import json
 import tinytorch
-from tinytorch.core.engine import KERNELS
-from tinytorch.core.engine import SETTINGS
+from tinytorch.core.engine import KERNELS, SETTINGS
 from tinytorch.given.tables import why_missing
 served = {}
 for name, backend in KERNELS:

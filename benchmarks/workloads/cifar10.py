@@ -45,7 +45,7 @@ def statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (pixels.mean(1) / 255).astype("float32"), (pixels.std(1) / 255).astype("float32")
 
 
-def our_batches(images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[Any, Any]]:
+def our_batches(images: np.ndarray) -> Iterator[tuple[Any, Any]]:
     """Batches without end, as `tito train` loads them."""
     from tinytorch.datasets import CIFAR10
     from tinytorch.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip, ToFloat
@@ -88,7 +88,7 @@ def prepare(library: Library) -> Callable[[], float]:
     optimizer = library.optimizer("SGD", model, **settings)
     rate = {"max_lr": RECIPE.lr, "total_steps": STEPS, "pct_start": RECIPE.warmup, "cycle_momentum": False}
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, **rate)
-    batches = their_batches(torch, images, labels) if library.is_pytorch else our_batches(images, labels)
+    batches = their_batches(torch, images, labels) if library.is_pytorch else our_batches(images)
 
     def step() -> float:
         x, y = next(batches)

@@ -258,3 +258,11 @@ def test_table_and_file(
     assert found["ratios"] == pytest.approx([0.1, 0.2, 0.3]) and found["summary"]["median"] == pytest.approx(0.2)
     assert found["target"] == WORKLOADS["cnn"].targets[2]
     assert found["libraries"][THEIRS]["facts"]["allocator"] == AS_IT_COMES
+
+
+def test_a_place_that_cannot_take_the_results_is_told_before_measuring(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["forward", "--output", str(tmp_path)]) == 1
+    out, error = capsys.readouterr()
+    assert out == "" and error.startswith("expected a file for --output, found the folder")

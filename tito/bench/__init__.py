@@ -2,6 +2,7 @@
 
 ratios.py    from times to ratios, their median and spread
 machine.py   which machine it was
+output.py    the file for the results, looked at before anything is measured
 events.py    starts the child, yields what it reports
 kernels.py   the ratio of every kernel to its reference
 warmup.py    compile everything now

@@ -15,7 +15,7 @@ def describe_machine(root: Path) -> dict[str, Any]:
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
-        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "usable_cores": usable_cores(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
         "c_library": " ".join(platform.libc_ver()),
@@ -24,6 +24,11 @@ def describe_machine(root: Path) -> dict[str, Any]:
         "commit": git(root, "rev-parse", "HEAD"),
         "changed": bool(git(root, "status", "--porcelain")),
     }
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:

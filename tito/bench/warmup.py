@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 
 from tito.bench.events import Child, Event, check_kernels
+from tito.bench.machine import usable_cores
 from tito.errors import TitoError
 from tito.project import Project
 
@@ -53,7 +54,7 @@ def warm_kernels(
     """
     check_kernels(project)
     started = time.monotonic()
-    count = processes or min(_cores(), MOST_PROCESSES)
+    count = processes or min(usable_cores(), MOST_PROCESSES)
     totals = {"compiled": 0, "read": 0}
     done, told = 0, False
     with ExitStack() as stack:
@@ -84,7 +85,3 @@ def _start(project: Project, count: int, names: Sequence[str]) -> list[Child]:
         return [Child(project, ["warm", *names], stdin=reading) for _ in range(count)]
     finally:
         os.close(reading)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

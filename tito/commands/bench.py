@@ -31,7 +31,8 @@ def kernels(
     as_json: Json = False,
 ) -> None:
     """Show each compiled kernel's time as a ratio to its reference kernel's: below 1 it is faster."""
-    from tito.bench.kernels import check_output, measure_kernels, write_results
+    from tito.bench.kernels import measure_kernels, write_results
+    from tito.bench.output import check_output
 
     project = here()
     if output is not None:

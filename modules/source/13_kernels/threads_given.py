@@ -3,7 +3,7 @@
 When OpenBLAS has nothing to do its threads wait by running in a circle, ready for the next product, and take the cores
 from a kernel that comes in between. A network of convolutions, whose products are all in its kernels, can lose half of
 its speed that way. So from the first such kernel on, BLAS works with one thread, until the reference kernels are
-chosen again.
+chosen again. Before that it is the kernels which keep to one.
 """
 
 from __future__ import annotations
