@@ -23,9 +23,9 @@ def restore_axes(t: Any, shape: tuple, dim: Any) -> Any:
 
     Of all, the result is a single number, which needs no axes to be repeated along any.
     """
-    if dim is None and t.ndim == 0:
+    if dim is None:
         return t
-    dims = range(len(shape)) if dim is None else (dim,) if isinstance(dim, int) else dim
+    dims = (dim,) if isinstance(dim, int) else dim
     return t.reshape(tuple(1 if i in dims else size for i, size in enumerate(shape)))
 
 
