@@ -292,7 +292,7 @@ from tinytorch.given.serialization import save, load
 from tinytorch.given.anomaly import is_anomaly_enabled, is_anomaly_check_nan_enabled
 from tinytorch.given.grad_mode import no_grad, enable_grad, inference_mode, set_grad_enabled, is_grad_enabled
 from tinytorch.given.threads import get_num_threads, set_num_threads
-from tinytorch import cuda, linalg, nn, optim, autograd, utils, datasets, transforms, models, training, backends
+from tinytorch import cuda, linalg, nn, optim, autograd, utils, datasets, transforms, models, training, backends, text
 
 __version__ = "0.1.0"
 __all__ = [
@@ -611,6 +611,7 @@ __all__ = [
     "models",
     "training",
     "backends",
+    "text",
 ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from enum import Enum
@@ -30,6 +31,11 @@ Json = Annotated[bool, typer.Option("--json", help="JSON Lines instead of text; 
 def is_terminal() -> bool:
     """Whether standard output is a terminal."""
     return sys.stdout.isatty()
+
+
+def printable(text: str) -> str:
+    """Text that steers no terminal: control characters other than line ends and tabs become replacement characters."""
+    return "".join(c if c in "\n\t" or unicodedata.category(c) != "Cc" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def rich_console() -> Console:

@@ -45,6 +45,8 @@ WORKLOADS = {
         in_turns("resnet9", "ResNet-9, batch 64, training step", {2: 0.6}),
         in_turns("mlp", "MLP 784-512-10 and Adam, batch 64, training step", {2: 0.8}),
         in_turns("chain", "100 operations on 8×8, forward and backward", {2: 1.5}),
+        in_turns("gpt", "GPT 4×128, context 128, batch 16, training step", {1: 0.9, 2: 0.9}),
+        in_turns("generation", "the same GPT writes 127 characters, with a cache", {1: 0.67, 2: 0.67}),
         alone("loading", "loading, crop, flip beside (a): share of a core", 0.1, loading.measure),
         Workload("importing", "import", {1: 0.3, 2: 0.3}, importing.measure),
         Workload("starting", "process start to the end of the first step of (a)", {2: 1.0}, starting.measure),

@@ -18,7 +18,19 @@ from benchmarks import alternate, report
 from benchmarks.libraries import AS_IT_COMES, OURS, THEIRS, load
 from benchmarks.setting import BenchmarkError, Setting
 from benchmarks.worker import serve
-from benchmarks.workloads import WORKLOADS, chain, cnn, importing, loading, mlp, overhead, resnet9, starting
+from benchmarks.workloads import (
+    WORKLOADS,
+    chain,
+    cnn,
+    generation,
+    gpt,
+    importing,
+    loading,
+    mlp,
+    overhead,
+    resnet9,
+    starting,
+)
 from tinytorch import get_num_threads, set_num_threads
 from tinytorch.core.engine import Watcher, overlay, watchers
 from tito.bench.ratios import Summary, summarise, verdict
@@ -54,13 +66,18 @@ def as_before():
 
 @pytest.mark.parametrize(
     ("workload", "settings"),
-    [(cnn, {"batch": 2}), (resnet9, {"batch": 2, "width": 8}), (mlp, {"batch": 2}), (chain, {})],
+    [(cnn, {"batch": 2}), (resnet9, {"batch": 2, "width": 8}), (mlp, {"batch": 2}), (gpt, {"batch": 1}), (chain, {})],
 )
 def test_workloads_make_steps(workload: Any, settings: dict[str, int]) -> None:
     step = workload.prepare(load(OURS, threads=1), **settings)
     losses = [step() for _ in range(3)]
     assert np.isfinite(losses).all()
     assert (losses[2] < losses[0]) is (workload is not chain), f"training lowers the loss: {losses}"
+
+
+def test_generation_writes_the_same_text_each_time() -> None:
+    write = generation.prepare(load(OURS, threads=1))
+    assert write() == write() > 0
 
 
 def test_chain_is_one_hundred_operations() -> None:

@@ -8,7 +8,7 @@ import re
 from tests.course.cases import the_course
 from tests.coverage_of_pytorch import NAMES, OUT_OF_SCOPE, PAGE, coverage, page
 
-NOT_COMPARED = {"datasets", "transforms", "models", "training", "cuda", "backends"}  # ours alone, or a single name
+NOT_COMPARED = {"datasets", "transforms", "models", "training", "cuda", "backends", "text"}  # ours, or a single name
 PYTORCH = {face: names for face, names in json.loads(NAMES.read_bytes()).items() if face != "version"}
 
 

@@ -29,6 +29,14 @@ FUNCTIONS: dict[str, tuple] = {
     "large_scores": ((1, 4, 8), (1, 4, 8), (1, 4, 2), None, {"scale": 300.0}),
 }
 
+# Grouped queries: fewer heads of keys and values than of queries.
+HIDDEN = np.arange(120).reshape(2, 4, 3, 5) % 3 > 0
+GROUPED: dict[str, tuple] = {
+    "grouped": ((2, 6, 4, 8), (2, 2, 5, 8), (2, 2, 5, 3), None, {"enable_gqa": True}),
+    "grouped_causal": ((1, 4, 5, 4), (1, 1, 5, 4), (1, 1, 5, 4), None, {"enable_gqa": True, "is_causal": True}),
+    "grouped_mask": ((2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 3), HIDDEN, {"enable_gqa": True}),
+}
+
 # name: (embed_dim, heads, layer arguments, query and key/value shapes (None: self-attention), masks, call arguments)
 LAYERS: dict[str, tuple] = {
     "self": (8, 2, {"batch_first": True}, (2, 4, 8), None, {}, {}),
@@ -138,7 +146,9 @@ def main() -> None:
     for name, (embed_dim, heads, settings, query, others, masks, call) in LAYERS.items():
         layer_case(arrays, name, (embed_dim, heads), settings, (query, others), masks, call)
     block_case(arrays)
-    arrays["functions"] = np.asarray(json.dumps({name: case[-1] for name, case in FUNCTIONS.items()}))
+    for name, (*shapes, mask, kwargs) in GROUPED.items():
+        function_case(arrays, name, tuple(shapes), mask, kwargs)
+    arrays["functions"] = np.asarray(json.dumps({name: case[-1] for name, case in (FUNCTIONS | GROUPED).items()}))
     layers = {
         name: {"sizes": case[:2], "settings": case[2], "masks": list(case[5]), "call": case[6]}
         for name, case in LAYERS.items()

@@ -260,6 +260,13 @@ def test_run_lists_every_test_and_verbose_shows_pytest(toy: Toy) -> None:
     assert "2 passed in" in succeed(toy.project.root, "checkpoint", "run", "0", "--verbose")
 
 
+def test_a_full_run_is_said_so_to_the_checkpoint(toy: Toy) -> None:
+    asks = 'import os\n\n\ndef test_full() -> None:\n    assert os.environ["TITO_CHECKPOINT_FULL"] == "1", "not full"\n'
+    (toy.project.root / FILE).write_text(CHECKPOINT + asks)
+    succeed(toy.project.root, "checkpoint", "test", "0", "--full")
+    assert "not full" in fail(toy.project.root, "checkpoint", "test", "0")
+
+
 def test_timeline(toy: Toy) -> None:
     assert "Can I box a number?" in succeed(toy.project.root, "checkpoint", "timeline")
     assert succeed(toy.project.root, "checkpoint", "timeline", "--horizontal").splitlines()[0] == "·00"

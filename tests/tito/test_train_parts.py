@@ -25,7 +25,7 @@ def test_only_the_given_numbers_of_a_recipe_change() -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="cifar10, mnist, found 'imagenet'"):
+    with pytest.raises(UsageError, match="cifar10, mnist, gpt, found 'imagenet'"):
         recipe("imagenet")
 
 

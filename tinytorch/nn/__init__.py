@@ -54,6 +54,7 @@ from tinytorch.given.rearranging import Fold, Unfold, PixelShuffle, PixelUnshuff
 from tinytorch.core.attention import MultiheadAttention, SinusoidalPositions, LearnedPositions, TransformerBlock
 from tinytorch.given.recurrent_cells import RNNCell, LSTMCell, GRUCell
 from tinytorch.given.recurrent import RNN, LSTM, GRU
+from tinytorch.given.rotary_positions import RotaryPositions
 from tinytorch.given.transformer_layers import (
     TransformerEncoderLayer,
     TransformerEncoder,
@@ -177,6 +178,7 @@ __all__ = [
     "RNN",
     "LSTM",
     "GRU",
+    "RotaryPositions",
     "TransformerEncoderLayer",
     "TransformerEncoder",
     "TransformerDecoderLayer",

@@ -119,6 +119,7 @@ def _vertical(statuses: list[Status]) -> None:
 def test(
     number: Annotated[str | None, typer.Argument(metavar="NN", help="A checkpoint's number or name.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All checkpoints, in order.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Train whole models (15: the CNN to 75 %); minutes.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run one checkpoint, or all of them, and record the results."""
@@ -131,7 +132,7 @@ def test(
     chosen = course.checkpoints if number is None else (course.checkpoint(number),)
     outcomes = []
     for checkpoint in chosen:
-        outcome = run_checkpoint(project, course, checkpoint)
+        outcome = run_checkpoint(project, course, checkpoint, full=full)
         outcomes.append(outcome)
         if as_json:
             json_line(_outcome_row(outcome))

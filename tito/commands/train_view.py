@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from tito.project import Project
+    from tito.training.recipes import AnyRecipe
     from tito.training.runs import Job
 
 Event = dict[str, Any]
@@ -20,16 +21,19 @@ Show = Callable[[Event], None]
 
 
 @contextmanager
-def view(project: Project, job: Job, folder: Path, as_json: bool) -> Iterator[Show]:
+def view(project: Project, job: Job[AnyRecipe], folder: Path, as_json: bool) -> Iterator[Show]:
     """A function that shows one event; on a terminal the progress bar stands as long as the context."""
-    place = project.relative(folder)
+    from tito.commands.train_text_view import LiveText, TextLines
+    from tito.training.recipes import TextRecipe
+
+    place, of_text = project.relative(folder), isinstance(job.recipe, TextRecipe)
     if as_json:
         yield lambda event: _show_json(event, place)
     elif is_terminal():
         with _progress() as bar:
-            yield _Live(bar, job, place)
+            yield (LiveText if of_text else Live)(bar, job, place)
     else:
-        yield _Lines(job, place)
+        yield (TextLines if of_text else Lines)(job, place)
 
 
 def _show_json(event: Event, place: str) -> None:
@@ -38,10 +42,10 @@ def _show_json(event: Event, place: str) -> None:
     json_line({key: value for key, value in event.items() if key != "texts"} | ({"folder": place} if last else {}))
 
 
-class _Lines:
+class Lines:
     """One line for each thing worth knowing."""
 
-    def __init__(self, job: Job, place: str) -> None:
+    def __init__(self, job: Job[AnyRecipe], place: str) -> None:
         self.job, self.place = job, place
 
     def __call__(self, event: Event) -> None:
@@ -74,9 +78,9 @@ class _Lines:
 
     def plan(self, event: Event) -> None:
         """The network and how long it will be trained."""
-        threads, epochs = _count(self.job.threads, "thread"), _count(event["epochs"], "epoch")
+        threads, epochs = count(self.job.threads, "thread"), count(event["epochs"], "epoch")
         self.say(f"Network: {event['network']}, {event['parameters']:,} parameters. {event['optimizer']}.")
-        self.say(f"Plan: {epochs} of {_count(event['steps_per_epoch'], 'step')} on {threads}.")
+        self.say(f"Plan: {epochs} of {count(event['steps_per_epoch'], 'step')} on {threads}.")
         if event["why"]:
             self.say(f"  {event['why']}")
         if event["start"]:
@@ -116,10 +120,10 @@ class _Lines:
         self.say(f"Files in {self.place}: {', '.join(event['files'])}")
 
 
-class _Live(_Lines):
+class Live(Lines):
     """The same lines above a progress bar with the present loss and accuracy."""
 
-    def __init__(self, bar: Progress, job: Job, place: str) -> None:
+    def __init__(self, bar: Progress, job: Job[AnyRecipe], place: str) -> None:
         super().__init__(job, place)
         self.bar, self.task = bar, bar.add_task("Starting", total=None, metrics="")
 
@@ -161,5 +165,6 @@ def _progress() -> Progress:
     )
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """A number with its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -15,12 +15,12 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from tito.errors import ProjectError, UsageError
 from tito.files import atomic_write
 from tito.project import Project
-from tito.training.recipes import Recipe
+from tito.training.recipes import AnyRecipe, recipe
 
 RUN, PLAN, RESULT = "run.json", "plan.json", "result.json"
 STATE, MODEL = "state.safetensors", "model.safetensors"
@@ -28,18 +28,21 @@ LOCK = ".lock"
 MAX_RUNS = 999
 
 
+AnyOne = TypeVar("AnyOne", bound=AnyRecipe, covariant=True)
+
+
 @dataclass(frozen=True)
-class Job:
+class Job(Generic[AnyOne]):
     """All that decides a run. `minutes`: as many epochs as fit, at most the recipe's. `subset`: use so many images."""
 
-    recipe: Recipe
+    recipe: AnyOne
     seed: int
     threads: int
     subset: int | None = None
     minutes: float | None = None
 
 
-def new_run(project: Project, job: Job, output: Path | None) -> Path:
+def new_run(project: Project, job: Job[AnyRecipe], output: Path | None) -> Path:
     """Make the folder of a new run, with its job in it; return the folder. Raises UsageError, ProjectError."""
     folder = _numbered(project, job.recipe.name) if output is None else _chosen(output)
     atomic_write(folder / RUN, json.dumps({"format": 1, **asdict(job)}, indent=2) + "\n")
@@ -110,20 +113,44 @@ def unfinished_run(project: Project, name: str, output: Path | None) -> Path:
     return folder
 
 
+def finished_run(project: Project, name: str, chosen: Path | None) -> Path:
+    """The trained model to use: that of the run in `chosen`, else of the newest finished run. Raises UsageError."""
+    if chosen is None:
+        done = [folder for folder in _numbered_runs(project, name) if is_finished(folder)]
+        if not done:
+            raise UsageError(
+                f"expected a finished run of {name} in {runs_dir(project)}, found none: train one with "
+                f"`tito train {name}`, or name a run's folder"
+            )
+        return done[-1] / MODEL
+    folder = chosen.resolve()
+    if folder.is_file():
+        return folder
+    if not (folder / RUN).is_file():
+        raise UsageError(f"expected a run in {chosen}, found no {RUN} there: name the folder that the run reported")
+    if not is_finished(folder):
+        raise UsageError(
+            f"expected a finished run in {chosen}, found one that was stopped: continue it with "
+            f"`tito train {name}` and --resume --output {chosen}"
+        )
+    return folder / MODEL
+
+
 def is_finished(folder: Path) -> bool:
     """Whether the run has come to its end."""
     return (folder / RESULT).is_file()
 
 
-def read_job(folder: Path) -> Job:
+def read_job(folder: Path) -> Job[AnyRecipe]:
     """The job of a run. Raises ProjectError if its file is damaged."""
     path = folder / RUN
     try:
         row = json.loads(path.read_bytes())
         if row.pop("format") != 1:
             raise ValueError("an unknown format")
-        return Job(**{**row, "recipe": Recipe(**row["recipe"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        kind = type(recipe(row["recipe"]["name"]))
+        return Job(**{**row, "recipe": kind(**row["recipe"])})
+    except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
         raise ProjectError(
             f"expected {path} as tito wrote it, found it damaged ({error}): start a new run with `tito train`"
         ) from error

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,10 +24,12 @@ from tito.export import exported_modules
 from tito.files import locked
 from tito.project import Project
 from tito.run.child import TITO_HOME
+from tito.training.recipes import AnyRecipe, Recipe, TextRecipe
 from tito.training.runs import LOCK, Job
 
-NEEDED = "11_training"
+NEEDED = {Recipe: "11_training", TextRecipe: "16_tinygpt"}
 CHILD = "tito.training.child"
+WRITER = "tito.training.child.write"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 Event = dict[str, Any]
@@ -51,26 +53,38 @@ class Stop:
             self.process.send_signal(signal.SIGINT if self.requests == 1 else signal.SIGKILL)
 
 
-def check_modules(project: Project, course: Course) -> None:
-    """Raises TrainError, naming the first module to complete, unless all that training needs is exported."""
+def check_modules(project: Project, course: Course, recipe: type[AnyRecipe]) -> None:
+    """Raises TrainError, naming the first module to complete, unless all that the recipe needs is exported."""
     exported = exported_modules(project)
-    missing = [module for module in course.closure(course.module(NEEDED)) if module.name not in exported]
+    needed = course.module(NEEDED[recipe])
+    missing = [module for module in course.closure(needed) if module.name not in exported]
     if missing:
         names = ", ".join(module.name for module in missing)
         raise TrainError(
-            f"expected every module that training needs in the exported package, found {names} missing: continue with "
+            f"expected every module that this needs in the exported package, found {names} missing: continue with "
             f"`tito module complete {missing[0].short}`"
         )
 
 
-def train(project: Project, job: Job, folder: Path) -> Generator[Event, None, None]:
+def train(project: Project, job: Job[AnyRecipe], folder: Path) -> Generator[Event, None, None]:
     """Train in a child until it ends; yield its events, the last one being "result" or "stopped".
 
     Raises TrainError with the child's own sentence, ChildError when it died without one, ProjectError when another
     process is at work on the same run.
     """
-    with locked(folder / LOCK, timeout=0.5), tempfile.TemporaryFile() as errors, _asked_to_stop() as stop:
-        process = _start(project, job, folder, errors.fileno())
+    with locked(folder / LOCK, timeout=0.5):
+        yield from _events([CHILD, str(folder)], project, job.threads)
+
+
+def write(project: Project, model: Path, settings: Mapping[str, Any], threads: int) -> Generator[Event, None, None]:
+    """Let a trained model write, in a child; yield its events, the last one being "result". Raises as `train` does."""
+    yield from _events([WRITER, str(model), json.dumps(settings)], project, threads)
+
+
+def _events(command: list[str], project: Project, threads: int) -> Generator[Event, None, None]:
+    """Run a child module until it ends; yield its events, the last one being "result" or "stopped"."""
+    with tempfile.TemporaryFile() as errors, _asked_to_stop() as stop:
+        process = _start(command, project, threads, errors.fileno())
         stop.process = process
         last: Event = {}
         with process:
@@ -93,17 +107,17 @@ def train(project: Project, job: Job, folder: Path) -> Generator[Event, None, No
             raise _died(errors.read().decode(errors="replace"), process.returncode)
 
 
-def _start(project: Project, job: Job, folder: Path, errors: int) -> subprocess.Popen[bytes]:
+def _start(command: list[str], project: Project, threads: int, errors: int) -> subprocess.Popen[bytes]:
     path = [str(project.root), str(TITO_HOME), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
         **os.environ,
-        **dict.fromkeys(THREAD_VARIABLES, str(job.threads)),
+        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
         "PYTHONPATH": os.pathsep.join(path),
         "PYTHONUNBUFFERED": "1",
     }
     try:
         return subprocess.Popen(
-            [sys.executable, "-m", CHILD, str(folder)],
+            [sys.executable, "-m", *command],
             cwd=project.root,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -139,4 +153,4 @@ def _died(stderr: str, code: int) -> ChildError:
         found = f"{lines[-1]}; add --verbose to see where"
     else:
         found = f"exit code {code} and no word"
-    return ChildError(f"expected the training process to report a result, found {found}", detail=stderr)
+    return ChildError(f"expected the child process to report a result, found {found}", detail=stderr)

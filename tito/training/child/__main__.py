@@ -7,10 +7,12 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tito.files import atomic_write
+from tito.training.child.problem import sentence
 from tito.training.child.report import Report, Stopped, StopRequest
+from tito.training.recipes import AnyRecipe, Recipe, TextRecipe
 from tito.training.runs import PLAN, STATE, Job, read_job, read_record
 
 
@@ -19,18 +21,28 @@ def main(folder: Path) -> int:
     stop = StopRequest()
     report = Report(stop)
     try:
-        run(read_job(folder), folder, report, stop)
+        _run(read_job(folder), folder, report, stop)
     except Stopped:
         report("stopped", step=0, steps=0)
     except KeyboardInterrupt:  # the second one: the user does not want to wait for the end of the step
         return 130
     except Exception as problem:
-        report("error", error=_sentence(problem), detail=traceback.format_exc())
+        report("error", error=sentence(problem), detail=traceback.format_exc())
         return 1
     return 0
 
 
-def run(job: Job, folder: Path, report: Report, stop: StopRequest) -> None:
+def _run(job: Job[AnyRecipe], folder: Path, report: Report, stop: StopRequest) -> None:
+    """Train on images or on a text."""
+    if isinstance(job.recipe, TextRecipe):
+        from tito.training.child.text_run import run_text
+
+        run_text(cast("Job[TextRecipe]", job), folder, report, stop)
+    else:
+        run(cast("Job[Recipe]", job), folder, report, stop)
+
+
+def run(job: Job[Recipe], folder: Path, report: Report, stop: StopRequest) -> None:
     """Images, plan, training, outcome."""
     from tito.training.child.images import choose_images
     from tito.training.child.network import build, describe_optimizer, steps_per_epoch
@@ -67,7 +79,7 @@ def run(job: Job, folder: Path, report: Report, stop: StopRequest) -> None:
     report("result", **result, texts=texts(result))
 
 
-def _plan(job: Job, images: Any, folder: Path, stop: StopRequest) -> dict[str, Any]:
+def _plan(job: Job[Recipe], images: Any, folder: Path, stop: StopRequest) -> dict[str, Any]:
     """Decide what a resumed run must not decide anew, and write it down."""
     from tito.training.child.images import NEIGHBOURS, neighbour_baseline
     from tito.training.child.network import epochs_that_fit
@@ -86,7 +98,9 @@ def _plan(job: Job, images: Any, folder: Path, stop: StopRequest) -> dict[str, A
     return plan
 
 
-def _trainer(job: Job, kit: Any, folder: Path, report: Report, stop: StopRequest, started: float) -> tuple[Any, Any]:
+def _trainer(
+    job: Job[Recipe], kit: Any, folder: Path, report: Report, stop: StopRequest, started: float
+) -> tuple[Any, Any]:
     """The Trainer of a run, taken up where the run was saved last; and the callback that follows it."""
     from tinytorch.training import Trainer
     from tito.training.child.follow import Follow, Save
@@ -104,24 +118,6 @@ def _trainer(job: Job, kit: Any, folder: Path, report: Report, stop: StopRequest
     if (folder / STATE).is_file():
         trainer.load(folder / STATE)
     return trainer, follow
-
-
-def _sentence(problem: Exception) -> str:
-    """What went wrong, in one sentence with what to do next; the package may be too broken to be imported here."""
-    text = str(problem).strip()
-    kinds = {kind.__name__ for kind in type(problem).__mro__}
-    if "NotImplementedError" in kinds:
-        return (
-            f"expected a finished framework, found {text or 'a function that is not implemented'}: complete it in its "
-            "module and export that (`tito module complete`)"
-        )
-    if kinds & {"TinyTorchError", "TitoError"}:
-        return text
-    last = traceback.extract_tb(problem.__traceback__)[-1]
-    return (
-        f"expected training to run through, found {type(problem).__name__}: {text} (in {Path(last.filename).name}, "
-        f"line {last.lineno}): run `tito checkpoint test --all` to see which part of the framework fails"
-    )
 
 
 if __name__ == "__main__":

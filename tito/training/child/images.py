@@ -33,7 +33,7 @@ class Images:
         return self.train.images.shape[1], self.train.images.shape[2]
 
 
-def choose_images(job: Job, report: Report, stop: StopRequest, source: str | None) -> Images:
+def choose_images(job: Job[Recipe], report: Report, stop: StopRequest, source: str | None) -> Images:
     """The images of a run, ready for training: shortened, standardised, and varied where the recipe says so.
 
     `source`: what the run used before it was stopped; it must be had again. Raises TinyTorchError if it cannot.

@@ -35,7 +35,7 @@ def steps_per_epoch(images: Images, recipe: Recipe) -> int:
     return math.ceil(len(images.train) / recipe.batch_size)
 
 
-def build(job: Job, images: Images, epochs: int) -> Kit:
+def build(job: Job[Recipe], images: Images, epochs: int) -> Kit:
     """Everything of a run at its start: the same for the same job, images and number of epochs."""
     from tinytorch import Generator, manual_seed
     from tinytorch.nn import CrossEntropyLoss
@@ -81,7 +81,7 @@ def describe_optimizer(recipe: Recipe) -> str:
     return f"{name}, one cycle up to a learning rate of {recipe.lr:g}"
 
 
-def epochs_that_fit(job: Job, images: Images, stop: StopRequest) -> tuple[int, str]:
+def epochs_that_fit(job: Job[Recipe], images: Images, stop: StopRequest) -> tuple[int, str]:
     """How many epochs to plan for, and why not as many as the recipe has ("" if it is as many).
 
     The time of a step is measured on a network that is thrown away; the run itself starts from its seed afterwards.
@@ -102,7 +102,7 @@ def epochs_that_fit(job: Job, images: Images, stop: StopRequest) -> tuple[int, s
     return count, f"{measured}, so {count} of {wanted} fit into {job.minutes:g} minutes."
 
 
-def _measure(job: Job, images: Images, stop: StopRequest) -> tuple[float, float]:
+def _measure(job: Job[Recipe], images: Images, stop: StopRequest) -> tuple[float, float]:
     """Median seconds of a training step, and of a batch of the evaluation."""
     from tinytorch import no_grad
 

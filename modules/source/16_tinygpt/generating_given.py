@@ -1,0 +1,111 @@
+"""Around the generation of text: prompts, windows, and the loop over positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from tinytorch.core.autograd import no_grad
+from tinytorch.core.engine import DEFAULT_GENERATOR, ShapeError, watchers
+from tinytorch.given.decoding import Decoder, can_decode
+from tinytorch.given.gpt_parts import check_sampling
+from tinytorch.given.inspection import inference
+from tinytorch.given.random import Generator
+from tinytorch.given.settings import whole
+
+
+def window_start(length: int, context: int) -> int:
+    """Return the first of `length` positions that the model still sees.
+
+    0 as long as all fit. Then the window moves on by half a context at a time, not by one: a cache has to be filled
+    anew whenever it moves, because every position's number changes.
+    """
+    if length <= context:
+        return 0
+    step = max(1, context // 2)
+    return -(-(length - context) // step) * step
+
+
+def aligned(prompts: Sequence[Sequence[int]], room: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the prompts in one array (rows, longest + room), int64, and their lengths."""
+    rows = [np.asarray(prompt.numpy() if hasattr(prompt, "numpy") else prompt).reshape(-1) for prompt in prompts]
+    if not rows or any(row.size == 0 for row in rows):
+        raise ShapeError("TinyGPT.generate: expected a prompt of at least one token, found an empty one.")
+    lengths = np.array([row.size for row in rows])
+    ids = np.zeros((len(rows), int(lengths.max()) + room), np.int64)
+    for line, row in zip(ids, rows, strict=True):
+        line[: row.size] = row
+    return ids, lengths
+
+
+def draw(probabilities: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Return one token for each row: where the running sum of its probabilities (N, V) passes a uniform number (N,)."""
+    sums = probabilities.cumsum(axis=1)
+    sums /= sums[:, -1:]
+    return (sums <= uniform[:, None]).sum(axis=1)
+
+
+class Generating:
+    """The loop that generates. The model brings `next_logits`, `new_cache` and `next_probabilities`."""
+
+    def stream(
+        self, prompt: Sequence[int], tokens: int, *, temperature: float = 1.0, top_k: int | None = None,
+        top_p: float | None = None, seed: int | None = None, cache: bool = True,
+    ) -> Iterator[int]:
+        """Yield the `tokens` tokens that follow the prompt, each as soon as it is known. See `generate`."""
+        for ids, position in self._positions([prompt], tokens, (temperature, top_k, top_p), seed, cache):
+            yield int(ids[0, position])
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], tokens: int, *, temperature: float = 1.0, top_k: int | None = None,
+        top_p: float | None = None, seed: int | None = None, cache: bool = True,
+    ) -> list[list[int]]:
+        """Return each prompt with `tokens` more tokens.
+
+        prompts: tokens (rows, length), or lists of tokens, of different lengths if need be. temperature: 0 takes the
+        likeliest token. top_k, top_p: see `next_probabilities`. seed: of the draws (default: manual_seed's stream).
+        cache: keep keys and values of the past. Dropout is off; no gradients are recorded.
+        """
+        ids, lengths = aligned(prompts, 0)
+        for filled, _ in self._positions(prompts, tokens, (temperature, top_k, top_p), seed, cache):
+            ids = filled
+        return [row[: length + tokens].tolist() for row, length in zip(ids, lengths, strict=True)]
+
+    def _positions(
+        self, prompts: Sequence[Sequence[int]], tokens: int, sampling: tuple, seed: int | None, cache: bool
+    ) -> Iterator[tuple[np.ndarray, int]]:
+        """Fill one position after the other; yield all ids and the position that was filled.
+
+        All rows are read together from the end of the shortest prompt on. A longer prompt goes on with its own tokens
+        while others are generated already.
+        """
+        check_sampling(*sampling)
+        ids, lengths = aligned(prompts, whole(tokens, "TinyGPT.generate's number of tokens"))
+        generator = DEFAULT_GENERATOR if seed is None else Generator(seed)
+        past = self.new_cache(len(ids)) if cache else None  # type: ignore[attr-defined]
+        one = Decoder(self, past) if cache and type(self).__mro__[1] is Generating and can_decode(self) else None
+        begin = int(lengths.min())
+        draws = generator.uniform((ids.shape[1] - begin, len(ids)), np.float64)
+        for position in range(begin, ids.shape[1]):
+            logits = self._logits(ids[:, :position], past, one)
+            probabilities = self.next_probabilities(logits, *sampling)  # type: ignore[attr-defined]
+            drawn = draw(probabilities, draws[position - begin])
+            ids[:, position] = np.where(position < lengths, ids[:, position], drawn)
+            yield ids, position
+
+    def _logits(self, ids: np.ndarray, past: Any, one: Decoder | None) -> np.ndarray:
+        """Return next_logits, without dropout and unrecorded; between two tokens the modes are the caller's.
+
+        Where a single new token follows a filled cache, and nobody watches, the decoder finds the same sooner.
+        """
+        config = self.config  # type: ignore[attr-defined]
+        drops = self.training and config.dropout > 0  # type: ignore[attr-defined]
+        with no_grad(), inference(self) if drops else nullcontext():  # type: ignore[arg-type]
+            if one is not None and not watchers().active:
+                first, length = window_start(ids.shape[1], config.context), past.length
+                if past.first == first and 0 < length == ids.shape[1] - first - 1:
+                    return one.step(ids[:, -1])
+            return self.next_logits(ids, past)  # type: ignore[attr-defined, no-any-return]

@@ -1,0 +1,91 @@
+"""The tables of the two tokenizers: how they are made, saved and asked. What encodes is written in module 16."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinytorch.core.engine import TinyTorchError
+from tinytorch.given.pair_merging import BYTES, Pair, fast_merges
+from tinytorch.given.text_pieces import count_pieces, pieces, to_bytes
+from tinytorch.given.tokenizer_base import Tokenizer
+
+
+class CharacterTable(Tokenizer, abstract=True):
+    """The characters of a text in sorted order, each with its number."""
+
+    def __init__(self, characters: str):
+        self.characters = tuple(sorted(set(self.checked_text(characters))))
+        self.numbers = {character: number for number, character in enumerate(self.characters)}
+
+    @property
+    def vocab_size(self) -> int:
+        """How many characters there are."""
+        return len(self.characters)
+
+    def unknown(self, text: str) -> TinyTorchError:
+        """Return the error that names the first character which has no number."""
+        place = next(i for i, character in enumerate(text) if character not in self.numbers)
+        return TinyTorchError(
+            f"{type(self).__name__}.encode: expected only the {self.vocab_size} characters that it was made from, "
+            f"found {text[place]!r} at position {place}: leave it out."
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Return {"characters"}."""
+        return {"characters": "".join(self.characters)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Tokenizer:
+        """Return the tokenizer of these characters."""
+        return cls(state["characters"])
+
+
+class BytePairTable(Tokenizer, abstract=True):
+    """The pairs that are merged, in the order learned, and the bytes that each token stands for."""
+
+    def __init__(self, merges: Iterable[Pair] = ()):
+        self.merges: list[Pair] = [(int(first), int(second)) for first, second in merges]
+        self.ranks = {pair: n for n, pair in enumerate(self.merges)}
+        self.parts = [bytes([n]) for n in range(BYTES)]
+        for first, second in self.merges:
+            if not 0 <= min(first, second) <= max(first, second) < len(self.parts):
+                raise ValueError(f"the pair {first}, {second} is of tokens that are not there yet")
+            self.parts.append(self.parts[first] + self.parts[second])
+        self._known: dict[str, list[int]] = {}
+
+    @classmethod
+    def train(cls, text: str, vocab_size: int) -> Tokenizer:
+        """Return a tokenizer of at most vocab_size tokens (256 or more) whose pairs were learned from a text."""
+        if isinstance(vocab_size, bool) or not isinstance(vocab_size, int) or vocab_size < BYTES:
+            raise TinyTorchError(
+                f"{cls.__name__}.train: expected a vocab_size of {BYTES}, the bytes, or more, found {vocab_size!r}."
+            )
+        return cls(fast_merges(count_pieces(cls().checked_text(text)), vocab_size - BYTES))
+
+    @property
+    def vocab_size(self) -> int:
+        """256 bytes, and a token for each merge."""
+        return len(self.parts)
+
+    def encode_piece(self, data: bytes) -> list[int]:
+        """Return the tokens of a few bytes: written in module 16."""
+        raise NotImplementedError(f"{type(self).__name__}.encode_piece: not implemented yet")
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text, piece by piece; pieces seen before are remembered."""
+        tokens: list[int] = []
+        for piece in pieces(self.checked_text(text)):
+            if piece not in self._known:
+                self._known[piece] = self.encode_piece(to_bytes(piece))
+            tokens += self._known[piece]
+        return tokens
+
+    def state(self) -> dict[str, Any]:
+        """Return {"merges"}."""
+        return {"merges": [list(pair) for pair in self.merges]}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Tokenizer:
+        """Return the tokenizer of these merges."""
+        return cls(state["merges"])

@@ -1,0 +1,176 @@
+"""`tito train gpt` and `tito generate` from outside: what they read and write, and that a stopped run loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tito.command import SECONDS, TITO, fail, records, tito
+from tito.project import find_project
+from tito.training.recipes import RECIPES, TextRecipe, adjusted
+from tito.training.runs import Job, new_run, read_job
+
+ROOT = find_project(Path(__file__)).root
+TINY = ("--layers", "1", "--heads", "2", "--width", "16", "--context", "16", "--threads", "1")
+WHOLE = ("--steps", "48", "--seed", "3", "--dropout", "0.1", *TINY)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_shakespeare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A data folder in which the text lies damaged: nothing is downloaded, and generated plays serve."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "tinyshakespeare").mkdir()
+    (folder / "tinyshakespeare" / "input.txt").write_text("damaged")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYTORCH_DATA", str(folder))
+        yield
+
+
+def train(*arguments: str) -> list[dict[str, Any]]:
+    """Run `tito train gpt ARGUMENTS --json` to its end; the records without those of single steps."""
+    done = tito(ROOT, "train", "gpt", *arguments, "--json")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return [event for event in records(done.stdout) if event["event"] != "step"]
+
+
+def generate(*arguments: str) -> str:
+    """What `tito generate ARGUMENTS` prints."""
+    done = tito(ROOT, "generate", *arguments)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that went through."""
+
+    folder: Path
+    events: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    return Run(folder, train(*WHOLE, "--output", str(folder)))
+
+
+def test_a_run_reports_its_text_its_checks_with_samples_and_its_result(whole: Run) -> None:
+    kinds = [event["event"] for event in whole.events]
+    assert kinds == ["data", "baseline", "plan", *["check", "sample"] * 8, "result"]
+    data, result = whole.events[0], whole.events[-1]
+    assert data["source"] == "generated" and "tinyshakespeare could not be had" in data["why"]
+    assert (data["train"], data["test"], data["characters"]) == (360_000, 40_000, 400_000)
+    losses = [event["validation_loss"] for event in whole.events if event["event"] == "check"]
+    assert losses[-1] < losses[0] and abs(result["validation_loss"] - losses[-1]) < 0.1
+    assert len(result["losses"]) == result["steps"] == 48 and result["seconds"] > 0
+    assert result["bits_per_byte"] == pytest.approx(result["validation_loss"] / 0.693147, rel=1e-4)
+    assert 1.5 < result["bigram_loss"] < 2.2
+    assert "loss_curve.png" in result["files"]
+    assert all((whole.folder / name).stat().st_size > 0 for name in result["files"])
+    assert json.loads((whole.folder / "result.json").read_text())["validation_loss"] == result["validation_loss"]
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(whole: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "stopped"
+    command = [str(TITO), "train", "gpt", *WHOLE, "--output", str(folder), "--json"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "sample":
+                process.send_signal(signal.SIGINT)
+                break
+        last = records(process.stdout.read())[-1]
+        assert process.wait(SECONDS) == 130
+    assert last["event"] == "stopped" and 6 <= last["step"] < 48
+    assert "--resume" in fail(ROOT, "generate", str(folder), code=2)
+    events = train("--resume", "--output", str(folder))
+    assert events[2]["start"] == last["step"]
+    assert (folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
+    for same in ("losses", "validation_loss", "sample"):
+        assert events[-1][same] == whole.events[-1][same], same
+
+
+def test_a_text_of_one_s_own_in_byte_pairs(tmp_path: Path) -> None:
+    text = tmp_path / "own.txt"
+    text.write_text("Größe und Maß, naïve café 🦊, und noch einmal von vorn.\n" * 60, encoding="utf-8")
+    options = ("--text", str(text), "--tokenizer", "bytes", "--vocab-size", "300", "--steps", "8", *TINY)
+    done = tito(ROOT, "train", "gpt", *options, "--output", str(tmp_path / "run"))
+    assert (done.returncode, done.stderr) == (0, ""), done
+    for part in ("Data: own.txt", "To beat:", "Step 8/8", "  │ ", "Validation loss:", "tito generate"):
+        assert part in done.stdout, f"{part} is missing in\n{done.stdout}"
+    assert "\x1b" not in done.stdout
+    assert generate(str(tmp_path / "run"), "--prompt", "日本", "--tokens", "5").startswith("日本")
+
+
+def test_generation_is_decided_by_its_settings(whole: Run) -> None:
+    run = str(whole.folder)
+    texts = [generate(run, "--prompt", "Ada: ", "--tokens", "40", "--seed", seed) for seed in ("1", "1", "2")]
+    assert texts[0] == texts[1] != texts[2]
+    assert texts[0].startswith("Ada: ") and len(texts[0]) == 5 + 40 + 1
+    sure = [generate(run, "--prompt", "Ada", "--tokens", "30", "--temperature", "0", "--seed", s) for s in "12"]
+    assert sure[0] == sure[1] == generate(run, "--prompt", "Ada", "--tokens", "30", "--top-k", "1")
+    assert generate(run, "--prompt", "Ada", "--tokens", "30", "--top-p", "0") == sure[0]
+
+
+def test_generation_as_records(whole: Run) -> None:
+    done = tito(ROOT, "generate", str(whole.folder / "model.safetensors"), "--tokens", "20", "--seed", "4", "--json")
+    *pieces, result = records(done.stdout)
+    assert "".join(piece["text"] for piece in pieces) == result["text"]
+    assert (result["event"], result["tokens"], result["seed"], result["prompt"]) == ("result", 20, 4, "\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--prompt", ""), "expected a prompt of at least one character, found an empty one"),
+        (("--prompt", "Ada é"), "found 'é' at position 4"),
+    ],
+)
+def test_a_prompt_that_cannot_be_is_one_sentence(whole: Run, options: tuple[str, ...], part: str) -> None:
+    assert part in fail(ROOT, "generate", str(whole.folder), *options)
+
+
+def test_what_is_no_gpt_is_one_sentence(whole: Run, tmp_path: Path) -> None:
+    assert "expected a file written by save_gpt" in fail(ROOT, "generate", str(whole.folder / "state.safetensors"))
+    assert "expected a run in" in fail(ROOT, "generate", str(tmp_path), code=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--width", "10", "--heads", "3"), "expected a width divisible by heads, found width=10 and heads=3"),
+        (("--text", "short.txt"), "expected a text of at least"),
+        (("--text", "none.txt"), "expected a text file at"),
+        (("--text", "latin.txt"), "expected a text in UTF-8"),
+    ],
+)
+def test_settings_that_cannot_be_are_one_sentence(tmp_path: Path, options: tuple[str, ...], part: str) -> None:
+    (tmp_path / "short.txt").write_text("too short")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9 " * 400)
+    given = [str(tmp_path / option) if option.endswith(".txt") else option for option in options]
+    assert part in fail(ROOT, "train", "gpt", *given, "--output", str(tmp_path / "run"))
+
+
+def test_a_text_that_has_changed_is_not_gone_on_with(tmp_path: Path) -> None:
+    text, folder = tmp_path / "own.txt", tmp_path / "run"
+    text.write_text("The same line again and again.\n" * 40)
+    recipe = adjusted(RECIPES["gpt"], {"text": str(text), "context": 16})
+    folder.mkdir()
+    new_run(find_project(Path(__file__)), Job(recipe, seed=0, threads=1), folder)
+    (folder / "plan.json").write_text(json.dumps({"source": str(text), "sha256": "0", "bigram_loss": 1.0}))
+    assert "found that it has changed" in fail(ROOT, "train", "gpt", "--resume", "--output", str(folder))
+
+
+def test_a_text_job_comes_back_from_its_folder_as_it_was(tmp_path: Path) -> None:
+    recipe = adjusted(RECIPES["gpt"], {"steps": 30, "lr": 0.5, "tokenizer": "bytes", "seed": 1})
+    assert isinstance(recipe, TextRecipe) and (recipe.steps, recipe.checks, recipe.tokenizer) == (30, 6, "bytes")
+    job = Job(recipe, seed=1, threads=os.cpu_count() or 1)
+    assert read_job(new_run(find_project(Path(__file__)), job, tmp_path)) == job

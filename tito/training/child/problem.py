@@ -1,0 +1,24 @@
+"""What went wrong in the child, in one sentence."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+
+def sentence(problem: Exception) -> str:
+    """What went wrong, in one sentence with what to do next; the package may be too broken to be imported here."""
+    text = str(problem).strip()
+    kinds = {kind.__name__ for kind in type(problem).__mro__}
+    if "NotImplementedError" in kinds:
+        return (
+            f"expected a finished framework, found {text or 'a function that is not implemented'}: complete it in its "
+            "module and export that (`tito module complete`)"
+        )
+    if kinds & {"TinyTorchError", "TitoError"}:
+        return text
+    last = traceback.extract_tb(problem.__traceback__)[-1]
+    return (
+        f"expected training to run through, found {type(problem).__name__}: {text} (in {Path(last.filename).name}, "
+        f"line {last.lineno}): run `tito checkpoint test --all` to see which part of the framework fails"
+    )
