@@ -27,7 +27,7 @@ from tests.modules.worker_datasets import (
 )
 from tinytorch import DTypeError, Generator, Tensor, TinyTorchError, tensor
 from tinytorch.datasets import Digits
-from tinytorch.given.transport import pack, unpack
+from tinytorch.given.transport import Slot, pack
 from tinytorch.given.worker_pool import WorkerError
 from tinytorch.transforms import Compose, RandomCrop, RandomHorizontalFlip, ToFloat
 from tinytorch.utils.data import DataLoader, TensorDataset, get_worker_info
@@ -138,12 +138,24 @@ def test_samplers_collate_fn_and_single_items() -> None:
     assert list(DataLoader(Squares(3), batch_size=None, num_workers=1)) == [[0, 0], [1, 1], [2, 4]]
 
 
+def test_memory_that_is_used_again_changes_no_batch() -> None:
+    rows = np.arange(60.0 * 400).reshape(60, 400)
+    wanted = [[7], list(range(50)), [3, 4], [59], list(range(10, 60)), [0], [8, 8]]
+    settings: dict[str, Any] = {"num_workers": 2, "persistent_workers": True, "prefetch_factor": 1}
+    loader = DataLoader(TensorDataset(tensor(rows)), batch_sampler=wanted, **settings)
+    (left,) = next(iter(loader))  # answers of this epoch are still on their way when the next one begins
+    kept = [batch for _ in range(2) for (batch,) in loader]
+    left.add_(1.0)
+    for batch, indices in zip(kept, wanted * 2, strict=True):
+        assert np.array_equal(batch.numpy(), rows[indices])
+
+
 def test_messages_come_through_as_they_were() -> None:
     scores = tensor([[1.0, 2.0]], requires_grad=True)
     message = {"big": np.arange(5000.0).reshape(50, 100).T, "empty": np.zeros((0, 3)), "t": scores, "g": Generator(7)}
     for share in (False, True):
         handle, of_script = pack(message)
-        got = unpack(handle, share)
+        got = Slot().read(handle, share)
         assert not of_script and np.array_equal(got["big"], message["big"]) and got["empty"].shape == (0, 3)
         assert got["t"].requires_grad and got["t"].tolist() == [[1.0, 2.0]]
         assert got["g"].get_state() == {"seed": 7, "offset": 0}

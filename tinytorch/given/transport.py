@@ -4,6 +4,8 @@
 
 A message is pickled, its arrays beside it, into a file that exists only in memory; a socket carries the file's handle
 to the other process. Such a file has no entry in any folder: whatever happens to the processes, nothing of it is left.
+Batches come one after the other and are of one size, so their memory is kept and written to again (Slot): asking the
+system for new pages costs more than making the batch.
 
 Unpickling can run any program, so it is only done with what a process of ours has sent over a socket that nobody else
 has: nothing is ever unpickled from a disk or a network. Tensors, which refuse `pickle` elsewhere, travel as arrays.
@@ -18,6 +20,7 @@ import pickle
 import socket
 import struct
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,58 +64,60 @@ def _generator(state: dict[str, int]) -> Generator:
     return generator
 
 
+class Slot:
+    """Memory that two processes see, for one message after the other.
+
+    The receiver copies what it reads. Nobody may write before the other has read: whoever hands out slots sees to that.
+    """
+
+    def __init__(self) -> None:
+        self.memory = memoryview(b"")
+
+    def write(self, parts: list[memoryview]) -> int | None:
+        """Lay the parts into the memory; returns the handle of a new file, for the receiver, if it was too small."""
+        places, size = _layout([part.nbytes for part in parts])
+        handle = None if size <= len(self.memory) else _memory_file(size)
+        if handle is not None:
+            self.memory = _map(handle)
+        struct.pack_into(f"<{1 + len(parts)}Q", self.memory, 0, len(parts), *(part.nbytes for part in parts))
+        for part, place in zip(parts, places, strict=True):
+            self.memory[place] = part
+        return handle
+
+    def read(self, handle: int | None = None, share: bool = False) -> Any:
+        """The message, from now on in the file `handle` if there is one, which is closed.
+
+        Its arrays are private copies. With `share` they stay where they are, one copy for all processes, until somebody
+        writes to them (then that process gets its own page).
+        """
+        if handle is not None:
+            try:
+                self.memory = _map(handle, mmap.MAP_PRIVATE if share else mmap.MAP_SHARED)
+            finally:
+                os.close(handle)
+        (count,) = struct.unpack_from("<Q", self.memory)
+        places, size = _layout(struct.unpack_from(f"<{count}Q", self.memory, 8))
+        memory = self.memory if share else memoryview(np.array(self.memory[:size]))
+        parts = [memory[place] for place in places]
+        return pickle.loads(parts[0], buffers=parts[1:])
+
+
 def pack(message: Any) -> tuple[int, bool]:
     """The handle of a memory file that holds `message`, and whether the message names anything of the main script.
 
     The caller closes the handle. What cannot be pickled raises one of NOT_PICKLED.
     """
-    stream, buffers = io.BytesIO(), []
-
-    def beside(buffer: pickle.PickleBuffer) -> bool:
-        if buffer.raw().nbytes < SMALL:
-            return True
-        buffers.append(buffer)
-        return False
-
-    MessagePickler(stream, protocol=5, buffer_callback=beside).dump(message)
-    pickled = stream.getbuffer()
-    parts = [pickled, *(buffer.raw() for buffer in buffers)]
-    handle = _memory_file()
-    try:
-        _write(handle, memoryview(struct.pack(f"<{1 + len(parts)}Q", len(parts), *(part.nbytes for part in parts))))
-        for part in parts:
-            os.lseek(handle, _aligned(os.lseek(handle, 0, os.SEEK_CUR)), os.SEEK_SET)
-            _write(handle, part)
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle, b"__main__" in stream.getvalue() or b"__mp_main__" in stream.getvalue()
+    parts = _pickled(message)
+    pickled = bytes(parts[0])
+    return Slot().write(parts), b"__main__" in pickled or b"__mp_main__" in pickled
 
 
-def unpack(handle: int, share: bool = False) -> Any:
-    """The message in a memory file; closes the handle.
-
-    Its arrays are private copies. With `share` they stay where they are, one copy for all processes, until somebody
-    writes to them (then that process gets its own page).
-    """
-    size = os.fstat(handle).st_size
-    try:
-        memory = memoryview(mmap.mmap(handle, size, flags=mmap.MAP_PRIVATE) if share else _read(handle, size))
-    finally:
-        os.close(handle)
-    (count,) = struct.unpack_from("<Q", memory)
-    sizes = struct.unpack_from(f"<{count}Q", memory, 8)
-    parts, start = [], 8 * (1 + count)
-    for part in sizes:
-        start = _aligned(start)
-        parts.append(memory[start : start + part])
-        start += part
-    return pickle.loads(parts[0], buffers=parts[1:])
-
-
-def send(link: socket.socket, message: Any) -> None:
-    """Send a message to the process at the other end."""
-    handle, _ = pack(message)
+def send(link: socket.socket, message: Any, slot: Slot | None = None) -> None:
+    """Send a message to the process at the other end, in memory of its own or in `slot`, which it then reads."""
+    handle = (slot or Slot()).write(_pickled(message))
+    if handle is None:
+        link.sendall(b".")
+        return
     try:
         send_packed(link, handle)
     finally:
@@ -124,33 +129,48 @@ def send_packed(link: socket.socket, handle: int) -> None:
     socket.send_fds(link, [b"."], [handle])
 
 
-def receive(link: socket.socket, share: bool = False) -> Any:
-    """The next message. Raises EOFError if the other end has gone."""
+def receive(link: socket.socket, slot: Slot | None = None, share: bool = False) -> Any:
+    """The next message, which lies in `slot` or brings its memory along. Raises EOFError if the other end has gone."""
     data, handles, _, _ = socket.recv_fds(link, 1, 1)
     if not data:
         raise EOFError("the other process has closed the connection")
-    return unpack(handles[0], share)
+    return (slot or Slot()).read(handles[0] if handles else None, share)
 
 
-def _memory_file() -> int:
-    """The handle of an empty file without a name; in memory where the system has such files."""
+def _pickled(message: Any) -> list[memoryview]:
+    """The pickled message, then its large arrays as they lie in memory."""
+    stream, buffers = io.BytesIO(), []
+
+    def beside(buffer: pickle.PickleBuffer) -> bool:
+        if buffer.raw().nbytes < SMALL:
+            return True
+        buffers.append(buffer.raw())
+        return False
+
+    MessagePickler(stream, protocol=5, buffer_callback=beside).dump(message)
+    return [stream.getbuffer(), *buffers]
+
+
+def _layout(sizes: Sequence[int]) -> tuple[list[slice], int]:
+    """Where parts of these sizes lie behind the table of the sizes, and where the last one ends."""
+    places, end = [], 8 * (1 + len(sizes))
+    for size in sizes:
+        start = -(-end // ALIGN) * ALIGN
+        end = start + size
+        places.append(slice(start, end))
+    return places, end
+
+
+def _map(handle: int, flags: int = mmap.MAP_SHARED) -> memoryview:
+    return memoryview(mmap.mmap(handle, 0, flags=flags))
+
+
+def _memory_file(size: int) -> int:
+    """The handle of a file of zeros without a name; in memory where the system has such files."""
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("tinytorch", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def _write(handle: int, data: memoryview) -> None:
-    while data.nbytes:
-        data = data[os.write(handle, data) :]
-
-
-def _read(handle: int, size: int) -> np.ndarray:
-    block, done = np.empty(size, dtype=np.uint8), 0
-    while done < size:
-        done += os.preadv(handle, [block[done:]], done)
-    return block
-
-
-def _aligned(position: int) -> int:
-    return -(-position // ALIGN) * ALIGN
+        handle = os.memfd_create("tinytorch", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            handle = os.dup(file.fileno())
+    os.ftruncate(handle, size)
+    return handle

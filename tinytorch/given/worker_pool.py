@@ -4,6 +4,8 @@
 
 Each worker is a fresh interpreter at the other end of a socket. It has nothing that outlives it: memory without a name
 (transport_given.py), no lock, no file. So closing the socket, or the death of this process, is all it takes.
+
+Every task says into which slot of memory its answer goes; a slot is given out again when its answer has been copied.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ import subprocess
 import sys
 import time
 import weakref
+from collections import deque
 from multiprocessing import spawn
 from typing import Any
 
 from tinytorch.core.engine import TinyTorchError
-from tinytorch.given.transport import NOT_PICKLED, pack, receive, send, send_packed
+from tinytorch.given.transport import NOT_PICKLED, Slot, pack, receive, send, send_packed
 from tinytorch.given.worker_info import get_worker_info
 from tinytorch.given.worker_process import Failure, Job
 
@@ -49,6 +52,8 @@ class WorkerPool:
         self.processes: list[subprocess.Popen] = []
         self.links: list[socket.socket] = []
         self.stale = [0] * count  # answers on their way that nobody waits for any more
+        self.free: list[list[tuple[int, Slot]]] = [[] for _ in range(count)]
+        self.under_way: list[deque[tuple[int, Slot]]] = [deque() for _ in range(count)]  # in the order of the answers
         self.close = weakref.finalize(self, _close, self.processes, self.links)  # at exit too, at the latest
         handle, script = _pack_job(job)
         try:
@@ -84,6 +89,12 @@ class WorkerPool:
         except ConnectionError:
             raise self._died(worker) from None
 
+    def ask(self, worker: int, seed: int, indices: Any) -> None:
+        """Have a worker make a batch."""
+        free, under_way = self.free[worker], self.under_way[worker]
+        under_way.append(free.pop() if free else (len(under_way), Slot()))
+        self.send(worker, ("batch", seed, indices, under_way[-1][0]))
+
     def receive(self, worker: int) -> tuple:
         """The worker's next answer. Raises WorkerError if it failed, died, or takes longer than the timeout."""
         while self.stale[worker]:
@@ -95,10 +106,10 @@ class WorkerPool:
         return answer
 
     def _receive(self, worker: int) -> Any:
-        link = self.links[worker]
+        link, numbered = self.links[worker], self.under_way[worker].popleft()
         link.settimeout(self.timeout or None)
         try:
-            return receive(link)
+            answer = receive(link, numbered[1])
         except TimeoutError:
             raise WorkerError(
                 f"Expected a batch from worker {worker} within {self.timeout} s, found none: raise timeout, or look "
@@ -106,6 +117,8 @@ class WorkerPool:
             ) from None
         except (EOFError, ConnectionError):
             raise self._died(worker) from None
+        self.free[worker].append(numbered)
+        return answer
 
     def _died(self, worker: int) -> WorkerError:
         process = self.processes[worker]

@@ -15,6 +15,7 @@ import signal
 import socket
 import threading
 import traceback
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import spawn
@@ -27,7 +28,7 @@ from tinytorch.given.collate import fetch_batch
 from tinytorch.given.dataset_kinds import IterableDataset, stream_batches
 from tinytorch.given.random import DEFAULT_GENERATOR, Generator
 from tinytorch.given.seeds import fold_in
-from tinytorch.given.transport import NOT_PICKLED, receive, send
+from tinytorch.given.transport import NOT_PICKLED, Slot, receive, send
 from tinytorch.given.worker_info import HERE, WorkerInfo
 
 
@@ -97,24 +98,26 @@ class Worker:
     def __init__(self, link: socket.socket, job: Job, number: int, count: int, seed: int):
         self.link, self.job, self.seed = link, job, seed
         self.stream: Iterator | None = None  # one pass through an IterableDataset
+        self.slots: dict[int, Slot] = defaultdict(Slot)
         HERE[:] = [WorkerInfo(number, count, seed, job.dataset)]
         seed_all(seed)
         if job.worker_init_fn is not None:
             job.worker_init_fn(number)
 
     def serve(self, task: tuple) -> None:
-        """Do one task: ("epoch", seed) begins an epoch; ("batch", seed, indices) is answered with a batch."""
+        """Do one task: ("epoch", seed) begins an epoch; ("batch", seed, indices, slot) is answered with a batch."""
+        if task[0] == "epoch":
+            self.seed, self.stream = task[1], None
+            return
+        _, seed, indices, number = task
         try:
-            if task[0] == "epoch":
-                self.seed, self.stream = task[1], None
-                return
-            answer = self.batch(*task[1:])
+            answer = self.batch(seed, indices)
         except Exception as error:
             answer = failure("batch", error)
         try:
-            send(self.link, answer)
+            send(self.link, answer, self.slots[number])
         except NOT_PICKLED as error:
-            send(self.link, failure("batch", error))
+            send(self.link, failure("batch", error), self.slots[number])
 
     def batch(self, seed: int, indices: Any) -> tuple:
         """("batch", the batch), or ("end",) when a stream is at its end."""

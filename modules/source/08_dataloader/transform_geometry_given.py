@@ -40,7 +40,7 @@ class Pad(Transform):
         if len(fill) not in (1, channels):
             raise ShapeError(f"Expected one fill value or {channels}, one for each channel, found {len(fill)}.")
         padded = np.empty((count, channels, top + height + bottom, left + width + right), dtype=images.dtype)
-        padded[...] = fill
+        padded[...] = fill.astype(images.dtype)  # a copy that converts each number is slow
         padded[:, :, top : top + height, left : left + width] = images
         return padded
 

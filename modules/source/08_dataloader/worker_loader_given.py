@@ -64,21 +64,21 @@ class WorkerLoader:
         )
 
     def _worker_batches(self, epoch: int, start: int) -> Iterator:
-        """Batches from the workers, in order: a slot is a batch under way, and each slot keeps its worker."""
-        pool, slots = self._take_pool(epoch), deque()
+        """Batches from the workers, in order: each batch under way has its worker, which then gets the next one."""
+        pool, under_way = self._take_pool(epoch), deque()
         try:
             tasks, workers = self._tasks(epoch, start), itertools.cycle(range(self.num_workers))
             for task in itertools.islice(tasks, self.num_workers * self.prefetch_factor):
-                slots.append(next(workers))
-                pool.send(slots[-1], task)
-            while slots:
-                worker = slots.popleft()
+                under_way.append(next(workers))
+                pool.ask(under_way[-1], *task)
+            while under_way:
+                worker = under_way.popleft()
                 answer = pool.receive(worker)
                 if answer[0] == "end":
                     continue
                 for task in itertools.islice(tasks, 1):
-                    slots.append(worker)
-                    pool.send(worker, task)
+                    under_way.append(worker)
+                    pool.ask(worker, *task)
                 yield answer[1]
         except GeneratorExit:
             raise  # the loop was left: the workers are in order
@@ -86,7 +86,7 @@ class WorkerLoader:
             pool.close()
             raise
         finally:
-            self._give_back(pool, slots)
+            self._give_back(pool, under_way)
 
     def _take_pool(self, epoch: int) -> Any:
         """Workers that are ready for this epoch: those of the epoch before if they live on, else new ones."""
@@ -102,23 +102,23 @@ class WorkerLoader:
             pool.send(worker, ("epoch", seed))
         return pool
 
-    def _give_back(self, pool: Any, slots: Iterable[int]) -> None:
+    def _give_back(self, pool: Any, under_way: Iterable[int]) -> None:
         """Keep the pool for the next epoch, or close it. Answers that are still on their way are for nobody."""
         if not self.persistent_workers or not pool.close.alive or self._idle is not None:
             pool.close()
             return
-        for worker in slots:
+        for worker in under_way:
             pool.stale[worker] += 1
         self._idle = pool
 
     def _tasks(self, epoch: int, start: int) -> Iterator[tuple]:
-        """("batch", seed, indices) for each position from `start` on; without end for a stream."""
+        """(seed, indices) for each position from `start` on; without end for a stream."""
         if isinstance(self.dataset, IterableDataset):
-            return itertools.repeat(("batch", 0, None))
+            return itertools.repeat((0, None))
         if hasattr(self.batch_sampler, "set_epoch"):
             self.batch_sampler.set_epoch(epoch)
         numbered = itertools.islice(enumerate(self.batch_sampler), start, None)
-        return (("batch", fold_in(self.seed, epoch, position), indices) for position, indices in numbered)
+        return ((fold_in(self.seed, epoch, position), indices) for position, indices in numbered)
 
 
 def _check(
