@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from tito import __version__, console, streams
-from tito.commands import bench, checkpoint, course, data, generate, module, system, train
+from tito.commands import bench, checkpoint, course, data, generate, milestone, module, system, train
 from tito.errors import TitoError
 
 INTERRUPTED = 130
@@ -30,6 +30,7 @@ app.add_typer(checkpoint.app, name="checkpoint", help="Ask what your framework c
 app.add_typer(data.app, name="data", help="Get and check the data sets.")
 app.add_typer(train.app, name="train", help="Train real models with the framework you built.")
 app.command(name="generate", help="Let a trained TinyGPT write on where your prompt stops.")(generate.generate)
+app.add_typer(milestone.app, name="milestone", help="Rebuild the milestones of the field, from 1957 on.")
 app.add_typer(bench.app, name="bench", help="Measure what your kernels bring on this machine.")
 app.add_typer(course.app, name="course", help="Check the course's own files.")
 

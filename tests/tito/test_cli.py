@@ -43,7 +43,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not heavy, f"tito.cli imports {heavy}"
 
 
-@pytest.mark.parametrize("group", ["system", "module", "checkpoint", "data", "train", "course"])
+@pytest.mark.parametrize("group", ["system", "module", "checkpoint", "data", "train", "milestone", "course"])
 def test_every_group_has_help(group: str, tmp_path: Path) -> None:
     assert group in succeed(tmp_path, "--help")
     assert "Usage: tito" in succeed(tmp_path, group, "--help")

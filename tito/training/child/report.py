@@ -24,9 +24,10 @@ class StopRequest:
     def __init__(self) -> None:
         self.made = False
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._make)
+            signal.signal(number, self.make)
 
-    def _make(self, *_: object) -> None:
+    def make(self, *_: object) -> None:
+        """Ask to stop."""
         self.made = True
 
     def check(self) -> None:
@@ -51,7 +52,7 @@ class Report:
             self._file.write(json.dumps({"event": event, **_plain(fields)}) + "\n")
             self._file.flush()
         except BrokenPipeError:
-            self._stop.made = True
+            self._stop.make()
 
     def live(self, event: str, *, last: bool = False, **fields: Any) -> None:
         """Write an event that only moves a progress bar: a few in a second, and the last one of a series."""
