@@ -79,7 +79,7 @@ class Tensor(TensorMethods):
     """
 
     def __init__(self, data, dtype=None, requires_grad=False):
-        self._array = to_array(data, dtype)
+        self._array, self._memory, self._node = to_array(data, dtype), None, None     # read faster than from the class
         self.requires_grad = requires_grad
 
     def __add__(self, other):

@@ -35,26 +35,30 @@ FRAME: ContextVar[Any] = ContextVar("tinytorch_checkpoint_frame", default=None)
 class Node:
     """One recorded operation; `record` makes it.
 
-    edges: one for each input. meta: shape and dtype of the output; more: of further outputs. backward:
+    edges: one for each input. shape, dtype: of the output, the first if there are several. backward:
     `backward(node, gradients)` returns one gradient (or None) for each input. saved: whatever backward needs.
-    primitive, params, rule: what was executed, if it was a primitive; label: its name, if it was something else.
-    hooks, retained: by output, the functions to call with its gradient, and the tensor that wants to keep it.
+    primitive, params, rule: what was executed, if it was a primitive. extras: what few nodes have, or None.
     """
 
     __slots__ = (
-        "__weakref__", "backward", "edges", "hooks", "label", "meta", "more",
-        "params", "primitive", "retained", "rule", "saved",
+        "__weakref__", "backward", "dtype", "edges", "extras", "params", "primitive", "rule", "saved", "shape",
     )
 
     @property
     def metas(self) -> tuple:
         """Shape and dtype of each output."""
-        return (self.meta, *self.more)
+        return ((self.shape, self.dtype), *(() if self.extras is None else self.extras.more))
 
     @property
     def name(self) -> str:
         """What error messages and `repr` call this operation."""
-        return self.label or self.primitive.name
+        return self.extras.label if self.primitive is None else self.primitive.name
+
+    def need_extras(self) -> Extras:
+        """The node's extras, made if it has none."""
+        if self.extras is None:
+            self.extras = Extras()
+        return self.extras
 
     def release(self) -> None:
         """Let the saved values go. A node that saved nothing can be walked again."""
@@ -65,9 +69,22 @@ class Node:
         return f"<{self.name}>"
 
 
+class Extras:
+    """What few nodes have, so that the others need not carry it.
+
+    label: the name of what is no primitive. more: shape and dtype of further outputs. hooks, retained: by output, the
+    functions to call with its gradient, and the tensor that wants to keep it.
+    """
+
+    label = ""
+    more: tuple = ()
+    hooks: dict | None = None
+    retained: dict | None = None
+
+
 def record(
     edges: list, outputs: tuple, backward: Callable, saved: tuple = (),
-    primitive: Primitive | None = None, params: dict | None = None, rule: Rule | None = None, label: str | None = None,
+    primitive: Primitive | None = None, params: dict | None = None, rule: Rule | None = None, label: str = "",
 ) -> Node:
     """Make the Node of an operation and hang it on its floating outputs; of these it keeps only shapes and dtypes.
 
@@ -81,21 +98,23 @@ def record(
     node.primitive = primitive
     node.params = params
     node.rule = rule
-    node.label = label
-    node.hooks = node.retained = None
+    node.extras = None
+    if label:
+        node.need_extras().label = label
     if len(outputs) == 1:      # nearly always: spared the loop
         output = outputs[0]
         array = output._array
         dtype = array.dtype
-        node.meta = (array.shape, dtype)
-        node.more = ()
+        node.shape = array.shape
+        node.dtype = dtype
         if dtype is DEFAULT_DTYPE or dtype.kind == "f":
             output._requires_grad = True
             output._node = node
             output._index = 0
         return node
-    node.meta, *more = [(output._array.shape, output._array.dtype) for output in outputs]
-    node.more = tuple(more)
+    (node.shape, node.dtype), *more = [(output._array.shape, output._array.dtype) for output in outputs]
+    if more:
+        node.need_extras().more = tuple(more)
     for index, output in enumerate(outputs):
         if output._array.dtype.kind == "f":
             output._requires_grad, output._node, output._index = True, node, index

@@ -12,7 +12,7 @@ from tinytorch.core.engine import BROADCASTING, SERVICES, WATCHERS, GradientErro
 from tinytorch.core.tensor import zeros_like
 from tinytorch.given.applying import apply_rule, apply_small
 from tinytorch.given.deferral import settle
-from tinytorch.given.graph import Node, edge_of
+from tinytorch.given.graph import Extras, Node, edge_of
 from tinytorch.given.separating import expose
 from tinytorch.given.silence import SETTING, SILENT
 
@@ -63,7 +63,7 @@ class Walk:
         target, index = edge
         slots = self.arrived.get(target)
         if slots is None:
-            if type(target) is not Node or not target.more:      # nearly always
+            if type(target) is not Node or target.extras is None:      # nearly always
                 self.arrived[target] = [g]
                 return
             slots = self.arrived[target] = [None] * len(target.metas)
@@ -82,15 +82,16 @@ class Walk:
     def take(self, node: Node) -> list:
         """Return the complete gradients of a node's outputs (None where none arrived); their hooks run now."""
         gradients = self.arrived.pop(node, None) or [None] * len(node.metas)
-        if node.hooks is None and node.retained is None and not self.asked:      # nearly always
+        if node.extras is None and not self.asked:      # nearly always
             return gradients
+        extras = node.extras or Extras()
         for index, g in enumerate(gradients):
             if g is None:
                 continue
-            if node.hooks and index in node.hooks:
-                g = gradients[index] = run_hooks(node.hooks[index], g)
-            if node.retained and index in node.retained:
-                self._retain(node.retained[index](), g)
+            if extras.hooks and index in extras.hooks:
+                g = gradients[index] = run_hooks(extras.hooks[index], g)
+            if extras.retained and index in extras.retained:
+                self._retain(extras.retained[index](), g)
             if (node, index) in self.asked:
                 self.captured[node, index] = g
                 self.aliased.add(g._storage)
@@ -145,7 +146,7 @@ class Walk:
             target, index = edge
             inner = type(target) is Node
             if inner:
-                shape, dtype = target.meta if index == 0 else target.more[index - 1]
+                shape, dtype = (target.shape, target.dtype) if index == 0 else target.metas[index]
             else:
                 shape, dtype = target._array.shape, target._array.dtype
             if not isinstance(g, TensorBase) or g._array.shape != shape or g._array.dtype is not dtype:
@@ -307,9 +308,9 @@ def register_hook(tensor: Any, hook: Callable) -> RemovableHandle:
     if tensor._node is None:
         tensor._hooks = {} if tensor._hooks is None else tensor._hooks
         return RemovableHandle(tensor._hooks, hook)
-    node = tensor._node
-    node.hooks = {} if node.hooks is None else node.hooks
-    return RemovableHandle(node.hooks.setdefault(tensor._index, {}), hook)
+    extras = tensor._node.need_extras()
+    extras.hooks = {} if extras.hooks is None else extras.hooks
+    return RemovableHandle(extras.hooks.setdefault(tensor._index, {}), hook)
 
 
 def register_post_accumulate_grad_hook(tensor: Any, hook: Callable) -> RemovableHandle:
@@ -328,7 +329,8 @@ def retain_grad(tensor: Any) -> None:
     """Keep the gradient of a result in its `grad`, as for a leaf."""
     _require(tensor, "retain_grad")
     if tensor._node is not None:
-        tensor._node.retained = {**(tensor._node.retained or {}), tensor._index: weakref.ref(tensor)}
+        extras = tensor._node.need_extras()
+        extras.retained = {**(extras.retained or {}), tensor._index: weakref.ref(tensor)}
 
 
 SERVICES["register_hook"] = register_hook

@@ -74,7 +74,6 @@ def wrap(cls: type, array: Any, storage: Storage | None = None) -> Any:
     tensor._array = array if type(array) is ndarray else as_array(array)
     tensor._requires_grad = False
     tensor._node = None
-    tensor._index = 0
     tensor._memory = storage
     if storage is not None:
         tensor._epoch = storage.epoch

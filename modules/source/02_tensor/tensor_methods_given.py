@@ -44,6 +44,7 @@ def is_operand(value: Any) -> bool:
 
 
 class TensorMethods(
+    TensorBase,      # first: `isinstance` looks for it along this list, four times an operation
     TensorArrangement,
     TensorDtypes,
     TensorCopies,

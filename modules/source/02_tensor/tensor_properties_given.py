@@ -17,8 +17,8 @@ from tinytorch.given.tensor_device import CPU, device
 from tinytorch.given.tensor_printing import suffixes_of, text_of
 
 
-class TensorProperties(TensorBase, AbsentNames):
-    """Everything that needs no operation; the methods `permute` and `transpose` come from below."""
+class TensorProperties(AbsentNames):
+    """Everything about a TensorBase that needs no operation; the methods `permute` and `transpose` come from below."""
 
     __array_priority__ = 1000     # so that array + tensor asks the tensor
 

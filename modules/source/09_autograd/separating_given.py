@@ -15,7 +15,7 @@ from tinytorch.given.deferral import settle
 from tinytorch.given.graph import Node, version_of
 from tinytorch.given.pending import IMMEDIATELY, Pending, Reader
 
-TAKEN_OVER = ("backward", "edges", "label", "params", "primitive", "rule", "saved")
+TAKEN_OVER = ("backward", "edges", "params", "primitive", "rule", "saved")
 
 
 def expose(tensor: Any) -> Any:
