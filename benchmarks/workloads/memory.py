@@ -16,20 +16,23 @@ from tito.bench.ratios import compare
 STEPS, MOST_ROUNDS = 10, 3  # memory hardly varies from run to run
 
 
-def measure(setting: Setting) -> dict[str, Any]:
-    """One ratio a round; interpreter, library and machine code included."""
+def measure(child: str, setting: Setting) -> dict[str, Any]:
+    """One ratio a round, of the bytes that `in_child` of workloads/CHILD.py finds."""
     rounds = range(min(setting.rounds, MOST_ROUNDS))
     found: dict[str, list[dict]] = {OURS: [], THEIRS: []}
     for _ in rounds:
         for library, answers in found.items():
-            answers.append(ask("memory", library, setting, STEPS))
+            answers.append(ask(child, library, setting, STEPS))
     peaks = {name: [answer["bytes"] for answer in answers] for name, answers in found.items()}
     libraries = {name: {"facts": found[name][0]["facts"], "peaks": peaks[name]} for name in found}
     return {**compare(peaks[OURS], peaks[THEIRS]), "libraries": libraries}
 
 
 def in_child(library: Library, steps: int) -> dict[str, Any]:
-    """Peak of the resident set over `steps` steps, in bytes. The steps that compile kernels are made before."""
+    """Peak of the resident set over `steps` steps, in bytes, interpreter, library and machine code included.
+
+    The steps that compile kernels are made before.
+    """
     step = cnn.prepare(library)
     for _ in range(3):
         step()

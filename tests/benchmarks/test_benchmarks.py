@@ -20,6 +20,8 @@ from benchmarks.setting import BenchmarkError, Setting
 from benchmarks.worker import serve
 from benchmarks.workloads import (
     WORKLOADS,
+    attention,
+    attention_memory,
     chain,
     cnn,
     generation,
@@ -78,6 +80,16 @@ def test_workloads_make_steps(workload: Any, settings: dict[str, int]) -> None:
 def test_generation_writes_the_same_text_each_time() -> None:
     write = generation.prepare(load(OURS, threads=1))
     assert write() == write() > 0
+
+
+def test_attention_gives_the_same_sum_each_time() -> None:
+    step = attention.prepare(load(OURS, threads=1), length=9)
+    assert step() == step() != 0
+
+
+def test_memory_of_attention_is_that_of_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention_memory, "peak", iter([300, 1000]).__next__)
+    assert attention_memory.in_child(load(OURS, threads=1), steps=1)["bytes"] == 700
 
 
 def test_chain_is_one_hundred_operations() -> None:
@@ -231,7 +243,7 @@ def test_what_computes_something_else_is_not_compared(
 
 def test_without_pytorch_one_sentence_says_how_to_get_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     bare = tmp_path / "python"
-    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -c "raise ImportError(\'no torch here\')"\n', encoding="utf-8")
+    bare.write_text(f"#!/bin/sh\nexec {sys.executable} -c \"raise ImportError('no torch here')\"\n", encoding="utf-8")
     bare.chmod(0o755)
     assert command.main(["mlp", "--pytorch", str(bare)]) == 1
     out, error = capsys.readouterr()

@@ -807,7 +807,7 @@ def analyze_parameters():
 
 
 def analyze_memory():
-    """Print the peak memory of a forward and backward pass as the context grows, with plain kernels and with module 13's."""
+    """Plot the peak memory of a forward and backward pass as the context grows, with plain kernels and with module 13's; a block is 1 MiB."""
     import tinytorch
     from tinytorch.utils import MemoryMeter, format_bytes
 
@@ -817,9 +817,9 @@ def analyze_memory():
         for name in ("numpy", "numpy", "auto", "auto"):     # each first time is for warming up
             with tinytorch.backends.use(name), MemoryMeter() as meter:
                 next_token_loss(model(x), x).backward()
-            peaks.append(format_bytes(meter.peak))
-        scores = format_bytes(4 * 1024 * context * 4)
-        print(f"context {context:>4}: peak {peaks[1]:>8} with plain kernels, {peaks[3]:>8} with module 13's; the scores alone {scores:>8}")
+            peaks.append(meter.peak)
+        for title, count in (("the scores alone", 4 * 1024 * context * 4), ("plain kernels", peaks[1]), ("module 13's", peaks[3])):
+            print(f"context {context:>4}, {title:<16} {format_bytes(count):>9} {'█' * (count >> 20)}")
 
 
 def analyze_cache():
