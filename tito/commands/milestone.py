@@ -123,7 +123,7 @@ def _show(event: dict[str, Any], chosen: Milestone) -> None:
     elif kind == "result":
         _show_result(event, chosen)
     else:
-        how = "goes on from there" if event["saved"] else "starts anew: it had saved nothing yet"
+        how = "goes on from there" if event["saved"] else "starts anew: nothing was saved"
         say(f"Stopped. `tito milestone run {chosen.name}` {how}.")
 
 
