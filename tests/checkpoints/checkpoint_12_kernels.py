@@ -368,6 +368,35 @@ def cases_of_sum() -> Iterator[tuple]:
     yield "numpy", [images(2, 8, 6, 6, order="last")], {"dim": (2, 3), "keepdim": False}
 
 
+def cases_of_matmul() -> Iterator[tuple]:
+    """Both factors in both orders; a blot in each, and rows and columns that no block divides."""
+    for rows, depth, columns in ((71, 67, 83), (6, 3000, 17), (200, 40, 50)):
+        a, b = numbers(rows, depth), numbers(depth, columns)
+        for first, second in ((a, b), (a, b.T.copy().T), (a.T.copy().T, b), (a.T.copy().T, b.T.copy().T)):
+            yield "numba", [first, second], {}
+    a[3, 2], a[199, 39], b[0, 49] = NAN, INF, -INF
+    yield "numba", [a, b], {}
+    yield "numba", [numbers(3, 5, 7, 60), numbers(60, 70)], {}
+    square = numbers(90, 90)
+    for a, b in ((numbers(5, 300), numbers(300, 300)), (numbers(300, 300), numbers(300, 15)), (square[0], square),
+                 (square[:8], square[:, :8]), (square[None], square[None]), (square[:0], square)):
+        yield "numpy", [a, b], {}
+    yield "numpy", [square.astype("float64")] * 2, {}
+
+
+def cases_of_linear() -> Iterator[tuple]:
+    """Few rows, many, several axes in front; without a bias."""
+    weight, bias = numbers(203, 130), numbers(203)
+    weight[202, 0], bias[5], bias[202] = NAN, INF, -INF
+    for shape in ((10, 130), (16, 130), (49, 130), (300, 130), (3, 5, 7, 130)):
+        yield "numba", [numbers(*shape), weight, bias], {}
+        yield "numba", [numbers(*shape), weight, None], {}
+    yield "numba", [numbers(130, 60).T, numbers(203, 260)[:, ::2], bias], {}
+    for shape in ((5, 130), (130,), (0, 130)):
+        yield "numpy", [numbers(*shape), weight, bias], {}
+    yield "numpy", [each.astype("float64") for each in (numbers(60, 130), weight, bias)], {}
+
+
 def cases_of_relu() -> Iterator[tuple]:
     least = module.LEAST
     broken = numbers(least + 3)

@@ -14,6 +14,9 @@ EQUIVALENT: dict[str, str] = {
     "as_matrices.<locals>.vjp: always the first branch: "
     "-    as_matrix = SimpleNamespace(a=a[None] if a.ndim == 1 else a, b=b[..., None] if b.ndim == 1 else b)\n"
     "    +    as_matrix = SimpleNamespace(a=a[None], b=b[..., None] if b.ndim == 1 else b)": ONE_AXIS_MORE,
+    "_rows: always the second branch: "
+    "-    return t if t.ndim == 2 else t.reshape(math.prod(t.shape[:-1]), t.shape[-1])\n"
+    "    +    return t.reshape(math.prod(t.shape[:-1]), t.shape[-1])": SHORTCUT,
     "from_output.<locals>.vjp: always the first branch: "
     "-    return gradient.kernel(np, g, saved.out) if type(g) is np.ndarray else gradient(g, saved.out)\n"
     "    +    return gradient.kernel(np, g, saved.out)": OPERATORS,

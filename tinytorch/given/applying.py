@@ -121,12 +121,12 @@ def _view(kept: tuple, primitive: Primitive) -> type[Saved]:
 
 
 def is_arithmetic(function: Callable, saves: Any) -> bool:
-    """Return whether a rule's function names nothing but saved values and `mT`.
+    """Return whether a rule's function names nothing but saved values and `mT`, or says that it is `arithmetic`.
 
     Then operators do all its work, and it computes the same from arrays as from tensors.
     """
     code = getattr(function, "__code__", None)
-    if code is None or code.co_freevars or code.co_cellvars:
+    if hasattr(function, "arithmetic") or code is None or code.co_freevars or code.co_cellvars:
         return bool(getattr(function, "arithmetic", False))
     return set(code.co_names) <= {*saves, "mT"}
 

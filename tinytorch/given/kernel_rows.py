@@ -13,6 +13,7 @@ import numpy as np
 
 from tinytorch.core.engine import FUSIONS, KERNELS, SERVICES, VJPS, Primitive, Rule, choose_kernel, primitive
 from tinytorch.given import pointwise_rows as pointwise_rows  # adds rows to KERNELS
+from tinytorch.given import product_rows as product_rows  # likewise
 from tinytorch.given import sequence_rows as sequence_rows  # likewise
 from tinytorch.given.kernel_conditions import CompiledKernel, float32, of_shape, row_major
 

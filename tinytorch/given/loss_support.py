@@ -113,6 +113,8 @@ def class_rows(
         raise DTypeError(
             f"{name}: expected integer class numbers, found {target.dtype}. Convert them: target.long()."
         )
+    if input.ndim == 2:
+        return input, target
     if input.ndim == 1:
         return input.reshape(1, -1), target.reshape(1)
     if input.ndim > 2:

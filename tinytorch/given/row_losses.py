@@ -29,6 +29,18 @@ from tinytorch.given.vectors import LANES, broadcast, fma
 
 
 @compiled
+def count_targets(target, n, ignored):
+    """Return how many class numbers are not ignored; -1 if one of them is not from 0 to n - 1."""
+    count = 0
+    for number in target:
+        if number != ignored:
+            if number < 0 or number >= n:
+                return -1
+            count += 1
+    return count
+
+
+@compiled
 def some_losses(x, target, ignored, smoothing, losses, logsumexps, first, last, n):
     """The loss of each row, (1 - s)·(L - x[target]) + s·(L - mean of x), and L, its logsumexp; s is the smoothing."""
     for row in range(first, last):
@@ -79,12 +91,21 @@ def all_loss_gradients(scales, step, x, target, ignored, smoothing, logsumexps, 
 # ---- in the form that `bind` calls ----------------------------------------------------------------------------------
 
 
+def checked(target: Any, n: int, ignore_index: int) -> int:
+    """Return how many class numbers count, or say which is out of range."""
+    count = count_targets(target, n, ignore_index) if type(ignore_index) is int else -1
+    if count < 0:
+        check_class_targets(target, n, ignore_index)
+        count = int((target != ignore_index).sum())
+    return count
+
+
 def cross_entropy(
     xp: Any, logits: Any, target: Any, weight: None, *, ignore_index: int, reduction: str, label_smoothing: float
 ) -> tuple:
     """See module 11; without weights of the classes."""
     rows, n = logits.shape
-    check_class_targets(target, n, ignore_index)
+    count = checked(target, n, ignore_index)
     losses, logsumexps = np.empty(rows, np.float32), np.empty(rows, np.float32)
     settings, threads = (ignore_index, float(label_smoothing)), threads_for(logits.size)
     if threads == 1:
@@ -94,7 +115,7 @@ def cross_entropy(
     if reduction == "none":
         return losses, logsumexps
     total = losses.sum()
-    return mean_of(total, (target != ignore_index).sum()) if reduction == "mean" else total, logsumexps
+    return mean_of(total, count) if reduction == "mean" else total, logsumexps
 
 
 def cross_entropy_grad(
@@ -103,9 +124,9 @@ def cross_entropy_grad(
 ) -> Any:
     """See module 11; without weights of the classes."""
     rows, n = logits.shape
-    check_class_targets(target, n, ignore_index)
-    count = (target != ignore_index).sum() if reduction == "mean" else 1
-    scales, step = (g, 1) if reduction == "none" else (mean_of(g, count or 1).reshape(1), 0)
+    count = checked(target, n, ignore_index)
+    share = mean_of(g, count or 1) if reduction == "mean" else g
+    scales, step = (g, 1) if reduction == "none" else (share.reshape(1), 0)
     out, threads = np.empty_like(logits), threads_for(logits.size)
     arrays = logits.reshape(-1), target, ignore_index, float(label_smoothing), logsumexp, out.reshape(-1)
     if threads == 1:

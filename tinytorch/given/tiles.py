@@ -94,6 +94,36 @@ def _emit_tile(context: Any, builder: Any, signature: Any, arguments: Any, rows:
 tile_1, tile_2, tile_3, tile_4, tile_6 = (_tile(rows) for rows in (1, 2, 3, 4, 6))
 
 
+@intrinsic
+def turn(typing: Any, x: Any, x_at: Any, x_row: Any, out: Any, out_at: Any, out_row: Any) -> Any:
+    """out[j, i] = x[i, j] of 8 × 8 numbers; at: where they begin, row: how far their rows are apart.
+
+    First neighbours are exchanged across the diagonal, then pairs, then fours.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x, x_at, x_row, out, out_at, out_row = arguments
+        source = address(context, builder, signature.args[0], x, x_at)
+        target = address(context, builder, signature.args[3], out, out_at)
+        numbers = [ir.Constant(ir.IntType(64), i) for i in range(LANES)]
+        rows = [emit_load(builder, builder.gep(source, [builder.mul(x_row, number)])) for number in numbers]
+        for apart in (1, 2, 4):
+            for i in (i for i in range(LANES) if not i & apart):
+                pair = rows[i], rows[i + apart]
+                rows[i] = _mixed(builder, *pair, [j - apart + LANES if j & apart else j for j in range(LANES)])
+                rows[i + apart] = _mixed(builder, *pair, [j + LANES if j & apart else j + apart for j in range(LANES)])
+        for number, row in zip(numbers, rows, strict=True):
+            emit_store(builder, builder.gep(target, [builder.mul(out_row, number)]), row)
+        return context.get_dummy_value()
+
+    return types.void(x, types.intp, types.intp, out, types.intp, types.intp), generate
+
+
+def _mixed(builder: Any, x: Any, y: Any, lanes: list[int]) -> Any:
+    """Return a vector of these lanes, counted through x and then y."""
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(ir.IntType(32), LANES), lanes))
+
+
 # ---- linear transforms of small images of vectors ------------------------------------------------------------------
 
 
@@ -173,4 +203,4 @@ def _weighted_sum(builder: Any, weights: list[float], vectors: list) -> Any:
     return total
 
 
-__all__ = ["COLUMNS", "FLOAT", "ROWS", "tile_1", "tile_2", "tile_3", "tile_4", "tile_6", "transform"]
+__all__ = ["COLUMNS", "FLOAT", "ROWS", "tile_1", "tile_2", "tile_3", "tile_4", "tile_6", "transform", "turn"]

@@ -12,7 +12,7 @@ from tinytorch.core.engine import VJPS, Rule, primitive
 
 def _rows(t: Any) -> Any:
     """All leading axes joined: (..., n) → (N, n)."""
-    return t.reshape(math.prod(t.shape[:-1]), t.shape[-1])
+    return t if t.ndim == 2 else t.reshape(math.prod(t.shape[:-1]), t.shape[-1])
 
 
 def _linear_weight(g: Any, saved: Any) -> Any:
@@ -21,6 +21,9 @@ def _linear_weight(g: Any, saved: Any) -> Any:
 
 def _linear_bias(g: Any, saved: Any) -> Any:
     return _rows(g).sum(0)
+
+
+_linear_weight.arithmetic = _linear_bias.arithmetic = True      # of tensors, or of arrays: see `apply_small`
 
 
 def _embedding(g: Any, saved: Any, *, padding_idx: int | None = None) -> Any:

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 from tinytorch.given.attention_blocks import attend_all, room
 from tinytorch.given.attention_blocks_backward import attend_all_backward
 from tinytorch.given.random_masks import settings_of
-from tinytorch.given.threads import free_threads
+from tinytorch.given.threads import get_num_threads
 
 
 def memory_of(x: Any) -> Any:
@@ -52,7 +52,7 @@ def scaled_dot_product_attention(
     """See module 07; without a mask other than the causal one."""
     heads, sizes, *rest = _settings(q, k, v, is_causal, scale, dropout_p, seed, offset)
     out, logsumexp = like(q, v.shape[-1]), np.empty(q.shape[:-1], np.float32)
-    threads = min(free_threads(), heads)
+    threads = min(get_num_threads(), heads)
     works = np.empty((threads, room(sizes)), np.float32)
     flat = (memory_of(x) for x in (q, k, v, out))
     attend_all(*flat, logsumexp.reshape(-1), geometry_of(q, k, v, out), heads, sizes, *rest, works, threads)
@@ -66,7 +66,7 @@ def scaled_dot_product_attention_grad(
     """See module 07; without a mask other than the causal one."""
     heads, sizes, *rest = _settings(q, k, v, is_causal, scale, dropout_p, seed, offset)
     grads = tuple(like(x, x.shape[-1]) for x in (q, k, v))
-    threads = min(free_threads(), heads)
+    threads = min(get_num_threads(), heads)
     works = np.empty((threads, room(sizes, backward=True)), np.float32)
     arrays = [memory_of(x) for x in (g, q, k, v, out)]
     attend_all_backward(*arrays, logsumexp.reshape(-1), *(memory_of(x) for x in grads),

@@ -13,7 +13,7 @@ from tinytorch.core.engine import primitive
 from tinytorch.given import direct_convolution as direct
 from tinytorch.given import normalising, winograd
 from tinytorch.given.channel_order import images_from, pixels_of
-from tinytorch.given.threads import get_num_threads, quiet_blas
+from tinytorch.given.threads import get_num_threads
 
 SAMPLE = 31     # pixels whose median tells where the numbers of a channel lie
 
@@ -32,7 +32,6 @@ def _convolved(x: Any, weight: Any, bias: Any, size: tuple, stride: tuple, paddi
     """Return the convolution of images x, of height and width `size`. turned: with the kernel turned round and its
     inputs and outputs exchanged, which makes the gradient of the images from that of the outputs; None if then a weight
     is not finite: its products with the margin are NaN, and that gradient knows no margin."""
-    quiet_blas()
     n, inputs, height, width = x.shape
     outputs, kernel = weight.shape[1 if turned else 0], weight.shape[2:]
     pixels, bias = pixels_of(x), np.zeros(outputs, np.float32) if bias is None else np.ascontiguousarray(bias)
@@ -84,7 +83,6 @@ def conv2d_weight_grad(
     xp: Any, g: Any, x: Any, *, size: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
     """See module 06."""
-    quiet_blas()
     pixels, sent, threads = pixels_of(x), pixels_of(g), get_num_threads()
     inputs, outputs = x.shape[1], g.shape[1]
     images = len(x), *x.shape[2:], inputs, outputs

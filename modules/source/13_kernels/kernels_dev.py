@@ -71,7 +71,6 @@ import numpy as np
 
 from tinytorch.core.engine import FUSIONS, KERNELS, VJPS, Kernel, Primitive, Rule, primitive
 from tinytorch.given.jit import jit, prange
-from tinytorch.given.threads import beside_blas
 
 # %% [markdown]
 """
@@ -454,7 +453,7 @@ def supports_rows(x, *, dim):
 def relu_kernel(xp, x):
     """Given: ReLU by relu_elements, in the memory order of x."""
     out = np.empty_like(x)
-    beside_blas(relu_elements, x.ravel("K"), out.ravel("K"))
+    relu_elements(x.ravel("K"), out.ravel("K"))
     return out
 
 
@@ -632,6 +631,7 @@ def test_batch_norm_relu_kernel():
 Your kernels are simple and good. The last factor of two to five is hard work, and it is done for you, in files beside this one. Read them; each begins with why it is fast:
 
 * `vectors_given.py`, `tiles_given.py`: eight numbers as one value, and blocks of 6 × 16 results that never leave the registers;
+* `matrix_products_given.py`: products, and so dense layers and their gradients, of which only the smaller factor is packed;
 * `winograd_given.py`: 3×3 convolution with a quarter of the multiplications; `direct_convolution_given.py`: all others;
 * `exponentials_given.py`, `row_operations_given.py`: softmax in your steps, eight exponentials at a time;
 * `normalising_given.py`: batch norm, ReLU and pooling in one journey, forward and backward;
@@ -716,7 +716,7 @@ def analyze_fusion():
 # %% [markdown]
 """
 Compiling brings the first factor of a hundred or more: no dictionary lookups, no Python numbers. Order brings the next: neighbours come eight at a time. Blocks and
-cores bring a smaller one, and the library still wins, because its blocks live in *registers*. That is what `tiles_given.py` does for convolutions.
+cores bring a smaller one, and the library still wins, because its blocks live in *registers*. That is what `tiles_given.py` does, for products and convolutions.
 """
 
 # %% [markdown]

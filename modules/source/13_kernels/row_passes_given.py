@@ -10,7 +10,7 @@ import numpy as np
 
 from tinytorch.given.compiling import inlined
 from tinytorch.given.exponentials import exponential_below
-from tinytorch.given.threads import free_threads
+from tinytorch.given.threads import get_num_threads
 from tinytorch.given.vectors import (
     LANES,
     broadcast,
@@ -30,7 +30,7 @@ FEW = 32768           # numbers that one thread is done with before a second one
 
 def threads_for(size: int) -> int:
     """Return how many threads a kernel over `size` numbers is worth."""
-    return 1 if size < FEW else free_threads()
+    return 1 if size < FEW else get_num_threads()
 
 
 @inlined

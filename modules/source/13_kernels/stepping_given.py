@@ -29,13 +29,13 @@ def descend(p, g, b, lr, momentum, sign, share, decay, nesterov):
 
 
 @compiled
-def adapt(p, g, m, v, beta1, rest1, beta2, rest2, sign, decay, shrink, root, rate, eps):
-    """One step of Adam: p = shrink·p - rate·m / (√v / root + eps), m and v being the averages of d and d²."""
+def adapt(p, g, m, v, beta1, rest1, beta2, rest2, sign, decay, shrink, rate, eps):
+    """One step of Adam: p = shrink·p - rate·m / (√v + eps), m and v being the averages of d and d²."""
     for i in range(p.size):
         d = sign * g[i] + decay * p[i]
         m[i] = beta1 * m[i] + rest1 * d
         v[i] = beta2 * v[i] + rest2 * d * d
-        p[i] = p[i] * shrink - rate * m[i] / (np.sqrt(v[i]) / root + eps)
+        p[i] = p[i] * shrink - rate * m[i] / (np.sqrt(v[i]) + eps)
 
 
 @threaded
@@ -48,12 +48,12 @@ def descend_all(p, g, b, lr, momentum, sign, share, decay, nesterov, threads):
 
 
 @threaded
-def adapt_all(p, g, m, v, beta1, rest1, beta2, rest2, sign, decay, shrink, root, rate, eps, threads):
+def adapt_all(p, g, m, v, beta1, rest1, beta2, rest2, sign, decay, shrink, rate, eps, threads):
     """A part of the parameter in each thread."""
     for thread in prange(threads):
         first, last = thread * p.size // threads, (thread + 1) * p.size // threads
         own = p[first:last], g[first:last], m[first:last], v[first:last]
-        adapt(*own, beta1, rest1, beta2, rest2, sign, decay, shrink, root, rate, eps)
+        adapt(*own, beta1, rest1, beta2, rest2, sign, decay, shrink, rate, eps)
 
 
 def _in_threads(some: Callable, everything: Callable, *arguments: Any) -> None:
@@ -86,8 +86,8 @@ def adam_step(
     beta1, beta2 = betas
     decay, shrink = (0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1)
     for p, g, m, v, step in zip(params, grads, exp_avgs, exp_avg_sqs, steps, strict=True):
-        root, rate = math.sqrt(1 - beta2**step), lr / (1 - beta1**step)
-        numbers = (beta1, 1 - beta1, beta2, 1 - beta2, -1 if maximize else 1, decay, shrink, root, rate, eps)
+        root, rate = math.sqrt(1 - beta2**step), lr / (1 - beta1**step)     # m / (√v / root + eps), but one division
+        numbers = (beta1, 1 - beta1, beta2, 1 - beta2, -1 if maximize else 1, decay, shrink, rate * root, eps * root)
         arrays = p.reshape(-1), g.ravel(), m.reshape(-1), v.reshape(-1)
         _in_threads(adapt, adapt_all, *arrays, *map(np.float32, numbers))
     return params

@@ -1,9 +1,9 @@
 """One knob for the number of threads: the kernels', Numba's, and those of the BLAS libraries behind NumPy and SciPy.
 
 When OpenBLAS has nothing to do its threads wait by running in a circle, ready for the next product, and take the cores
-from a kernel that comes in between. A network of convolutions, whose products are all in its kernels, can lose half of
-its speed that way. So from the first such kernel on, BLAS works with one thread, until the reference kernels are
-chosen again. Before that it is the kernels which keep to one.
+from a kernel that comes in between: a step of training can take ten times as long. So from the first kernel on BLAS
+works with one thread, until the reference kernels are chosen again. The kernels compute large products of matrices
+themselves, in threads of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from tinytorch.core.engine import SETTINGS, DTypeError
 
 MOST_A_CORE = 8
 _CHOSEN: list[int] = []          # empty until somebody sets it
-_CONVOLVED: list[bool] = []      # empty until a convolution kernel runs
 _BLAS_FOUND: list[int] = []      # BLAS's own number of threads, before it was first changed
 _NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_",
           "openblas_{}_num_threads")
@@ -48,40 +47,14 @@ def set_num_threads(count: int) -> None:
 
 def share_cores() -> None:
     """Give Numba and BLAS their numbers of threads. Called when kernels are first compiled, and at every change."""
-    if "tinytorch.given.compiling" in sys.modules:
+    compiling = "tinytorch.given.compiling" in sys.modules
+    if compiling:
         import numba
 
         numba.set_num_threads(min(get_num_threads(), numba.config.NUMBA_NUM_THREADS))
-    alone = bool(_CONVOLVED) and SETTINGS["backend"] != "numpy"
+    alone = compiling and SETTINGS["backend"] != "numpy"
     if alone or _CHOSEN or _BLAS_FOUND:
         _limit_blas(1 if alone else None)
-
-
-def free_threads() -> int:
-    """Return how many threads a kernel may use that stands between matrix products: one, as long as BLAS uses several.
-
-    Two libraries whose idle threads spin on the same cores can make a step ten times slower.
-    """
-    return get_num_threads() if _CONVOLVED else 1
-
-
-def beside_blas(kernel: Any, *arrays: Any) -> None:
-    """Call a kernel that uses as many threads as Numba has, with `free_threads()` of them."""
-    import numba
-
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(free_threads(), before))
-    try:
-        kernel(*arrays)
-    finally:
-        numba.set_num_threads(before)
-
-
-def quiet_blas() -> None:
-    """Called by the convolution kernels: from the first call on BLAS keeps to one thread."""
-    if not _CONVOLVED:
-        _CONVOLVED.append(True)
-        share_cores()
 
 
 def _limit_blas(count: int | None) -> None:

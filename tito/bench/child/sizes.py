@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 FULL = 64
-FILES = ("elements", "images", "rows", "sequences", "steps")
+FILES = ("elements", "images", "products", "rows", "sequences", "steps")
 
 
 @dataclass(frozen=True)

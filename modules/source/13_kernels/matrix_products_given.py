@@ -1,0 +1,129 @@
+"""Products of two matrices, out = a · b + bias: blocks of 6 × 16 results stay in registers for the whole depth.
+
+A library packs both factors into an order of its own first. Of a dense layer on a small batch one factor is the whole
+weight, used a few times only, and packing it costs a tenth of the product. Here only the smaller factor is packed, into
+panels of 16 columns; the rows of the other are read where they lie. Blocks at the end of rows or columns are moved back
+until they fit: numbers that two blocks share are computed twice, equally.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from tinytorch.given.compiling import compiled, threaded
+from tinytorch.given.threads import get_num_threads
+from tinytorch.given.tiles import COLUMNS, ROWS, tile_6, turn
+from tinytorch.given.vectors import LANES, load, store
+
+NEAR = 1 << 17     # numbers of the panels that are used together: they stay in a core's second cache
+FEW = 1 << 20      # multiplications that one thread is done with before a second one would help much
+
+
+@compiled
+def pack_panel(b, step, column, depth, begin, panels, at):
+    """panels[at + 16 k + j] = b[k, begin + j]: 16 columns of b, whose rows or columns lie in one piece."""
+    if column == 1:
+        for k in range(depth):
+            for half in range(0, COLUMNS, LANES):
+                store(panels, at + COLUMNS * k + half, load(b, k * step + begin + half))
+        return
+    whole = depth - depth % LANES
+    for k in range(0, whole, LANES):
+        for half in range(0, COLUMNS, LANES):
+            turn(b, (begin + half) * column + k, column, panels, at + COLUMNS * k + half, COLUMNS)
+    for k in range(whole, depth):
+        for j in range(COLUMNS):
+            panels[at + COLUMNS * k + j] = b[k + (begin + j) * column]
+
+
+@compiled
+def gather_rows(a, begin, step, depth, beside):
+    """beside[8 k + r] = a[begin + r, k] for six rows, or eight, whose numbers lie side by side; there are `step`."""
+    if begin + LANES <= step:
+        for k in range(depth):
+            store(beside, LANES * k, load(a, begin + k * step))
+        return
+    for k in range(depth):
+        for r in range(ROWS):
+            beside[LANES * k + r] = a[begin + k * step + r]
+
+
+@compiled
+def some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, first, last):
+    """Rows `first` to `last` of the product. Flat arrays; row, step, out_row, out_column: distances in memory.
+
+    bias: of each column; of each row, if the product is written turned (out_row 1).
+    """
+    beside, none = np.empty(LANES * depth, np.float32), np.zeros(COLUMNS, np.float32)
+    block, turned = np.zeros(LANES * COLUMNS, np.float32), np.empty(COLUMNS * LANES, np.float32)
+    count = (columns + COLUMNS - 1) // COLUMNS
+    group = max(1, NEAR // (COLUMNS * depth))
+    for nearest in range(0, count, group):
+        for at in range(first, last, ROWS):
+            r = min(at, last - ROWS)
+            source, x_at, x_row, x_step = a, r * row, row, 1
+            if step != 1:
+                gather_rows(a, r, step, depth, beside)
+                source, x_at, x_row, x_step = beside, 0, 1, LANES
+            for p in range(nearest, min(nearest + group, count)):
+                j, w_at = min(COLUMNS * p, columns - COLUMNS), COLUMNS * depth * p
+                if out_column == 1:
+                    tile_6(source, x_at, x_row, x_step, panels, w_at, COLUMNS, depth, 1, 0, 0,
+                           bias, j, 0, out, r * out_row + j, out_row)
+                    continue
+                tile_6(source, x_at, x_row, x_step, panels, w_at, COLUMNS, depth, 1, 0, 0,
+                       none, 0, 0, block, 0, COLUMNS)
+                for half in range(0, COLUMNS, LANES):
+                    turn(block, half, COLUMNS, turned, half * LANES, LANES)
+                for c in range(COLUMNS):
+                    for i in range(ROWS):
+                        out[(j + c) * out_column + r + i] = turned[LANES * c + i] + bias[r + i]
+
+
+@threaded
+def multiply(a, row, step, rows, b, b_step, b_column, columns, depth, bias, panels, out, out_row, out_column, threads):
+    """out = a · b + bias. Each thread packs a part of the columns of b, then computes a part of the rows."""
+    count = (columns + COLUMNS - 1) // COLUMNS
+    for thread in prange(threads):
+        for p in range(thread * count // threads, (thread + 1) * count // threads):
+            pack_panel(b, b_step, b_column, depth, min(COLUMNS * p, columns - COLUMNS), panels, COLUMNS * depth * p)
+    for thread in prange(threads):
+        first, last = thread * rows // threads, (thread + 1) * rows // threads
+        some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, first, last)
+
+
+def product(a: Any, b: Any, bias: Any = None) -> Any:
+    """Return a · b + bias of matrices (rows, depth), (depth, columns) and a vector (columns), or None."""
+    (rows, depth), columns = a.shape, b.shape[1]
+    out, distances = np.empty((rows, columns), np.float32), (columns, 1)
+    bias = np.zeros(columns, np.float32) if bias is None else np.ascontiguousarray(bias)
+    if b.flags.f_contiguous and rows >= COLUMNS and rows * (depth + columns) < depth * columns:
+        a, b, rows, columns, distances = b.T, a.T, columns, rows, (1, columns)      # the smaller one is packed
+    threads = min(get_num_threads(), rows // ROWS) if rows * depth * columns > FEW else 1
+    panels = np.empty(-(-columns // COLUMNS) * COLUMNS * depth, np.float32)
+    factors = *in_one_piece(a), rows, *in_one_piece(b), columns, depth
+    multiply(*factors, bias, panels, out.reshape(-1), *distances, threads)
+    return out
+
+
+def in_one_piece(x: Any) -> tuple:
+    """Return all numbers of a matrix as they lie, and how far apart its rows are, and its columns."""
+    if x.flags.f_contiguous and not x.flags.c_contiguous:
+        return x.T.reshape(-1), 1, x.shape[0]
+    return np.ascontiguousarray(x).reshape(-1), x.shape[1], 1
+
+
+# ---- in the form that `bind` calls ----------------------------------------------------------------------------------
+
+
+def matmul(xp: Any, a: Any, b: Any) -> Any:
+    """See module 02; for any number of rows and one matrix."""
+    return product(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
+
+
+def linear(xp: Any, x: Any, weight: Any, bias: Any) -> Any:
+    """See module 04."""
+    return product(x.reshape(-1, x.shape[-1]), weight.T, bias).reshape(*x.shape[:-1], weight.shape[0])
