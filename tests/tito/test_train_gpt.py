@@ -16,7 +16,7 @@ import pytest
 from tests.tito.command import SECONDS, TITO, fail, records, tito
 from tito.project import find_project
 from tito.training.recipes import RECIPES, TextRecipe, adjusted
-from tito.training.runs import Job, new_run, read_job
+from tito.training.runs import MODEL, Job, new_run, read_job
 
 ROOT = find_project(Path(__file__)).root
 TINY = ("--layers", "1", "--heads", "2", "--width", "16", "--context", "16", "--threads", "1")
@@ -111,20 +111,15 @@ def test_a_text_of_one_s_own_in_byte_pairs(tmp_path: Path) -> None:
 
 
 def test_generation_is_decided_by_its_settings(whole: Run) -> None:
-    run = str(whole.folder)
-    texts = [generate(run, "--prompt", "Ada: ", "--tokens", "40", "--seed", seed) for seed in ("1", "1", "2")]
-    assert texts[0] == texts[1] != texts[2]
-    assert texts[0].startswith("Ada: ") and len(texts[0]) == 5 + 40 + 1
-    sure = [generate(run, "--prompt", "Ada", "--tokens", "30", "--temperature", "0", "--seed", s) for s in "12"]
-    assert sure[0] == sure[1] == generate(run, "--prompt", "Ada", "--tokens", "30", "--top-k", "1")
-    assert generate(run, "--prompt", "Ada", "--tokens", "30", "--top-p", "0") == sure[0]
-
-
-def test_generation_as_records(whole: Run) -> None:
-    done = tito(ROOT, "generate", str(whole.folder / "model.safetensors"), "--tokens", "20", "--seed", "4", "--json")
+    ada = (str(whole.folder), "--tokens", "40", "--prompt", "Ada: ")
+    one, other = (generate(*ada, "--seed", seed) for seed in "12")
+    assert one != other
+    assert one.startswith("Ada: ") and len(one) == 5 + 40 + 1
+    assert generate(*ada, "--temperature", "0", "--seed", "1") == generate(*ada, "--top-k", "1", "--top-p", "0")
+    done = tito(ROOT, "generate", str(whole.folder / MODEL), *ada[1:], "--seed", "1", "--json")
     *pieces, result = records(done.stdout)
-    assert "".join(piece["text"] for piece in pieces) == result["text"]
-    assert (result["event"], result["tokens"], result["seed"], result["prompt"]) == ("result", 20, 4, "\n")
+    assert "".join(piece["text"] for piece in pieces) == result["text"] == one[5:-1]
+    assert (result["event"], result["tokens"], result["seed"], result["prompt"]) == ("result", 40, 1, "Ada: ")
 
 
 @pytest.mark.parametrize(
