@@ -132,6 +132,7 @@ def test_a_result_below_what_was_expected_fails_and_is_recorded(toy: Toy) -> Non
         ("return 'a' * 3", ChildError, "expected main() to return numbers by name, found 'aaa'"),
         ("return {}", ChildError, "expected main() to return numbers by name"),
         ("return {'accuracy': float('nan')}", ChildError, "expected a finite number as accuracy, found 'nan'"),
+        ("return {'accuracy': 10**400}", ChildError, "expected a finite number as accuracy, found 1000"),
         ("return {'accuracy': True}", ChildError, "expected a finite number as accuracy, found True"),
         ("return {'loss': 0.1}", ChildError, "expected main() to return accuracy too, found only loss"),
         ("return 1 / 0", RunError, "found ZeroDivisionError: division by zero (in 1943_toy.py, line 5)"),

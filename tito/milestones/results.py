@@ -8,7 +8,6 @@ runs/milestones/resnet/
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from tito.project import Project
 
 RESULT, STATES = "result.json", "*.safetensors"
 FORMAT = 1
+LARGEST = 1e300  # beyond it, and NaN, are no results
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def numbers(values: Any) -> dict[str, float]:
     if not isinstance(values, Mapping) or not values:
         raise ChildError(f"expected main() to return numbers by name, found {values!r}: correct the example")
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST < value < LARGEST:
             raise ChildError(f"expected a finite number as {name}, found {value!r}: see what the training printed")
     return dict(values)
 
