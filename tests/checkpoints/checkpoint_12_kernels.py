@@ -34,8 +34,11 @@ NAN, INF = np.float32("nan"), np.float32("inf")
 
 
 @pytest.fixture(autouse=True)
-def every_backend() -> Iterator[None]:
-    """What is compared here is chosen here, whatever the environment wished for."""
+def every_backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is compared here is chosen here, whatever the environment wished for, and however small the arrays are."""
+    for row in KERNELS.values():
+        if hasattr(row, "pays"):
+            monkeypatch.setattr(row, "pays", lambda *arrays, **settings: True)
     with backends.use("auto"):
         yield
 

@@ -89,7 +89,7 @@ def test_any_number_of_threads_takes_the_same_step(kind):
     for threads in (1, 2, 3):
         set_num_threads(threads)
         found = copy.deepcopy(start)
-        assert row.accepts(found, settings)
+        assert row.supports(*found, **settings)
         row.load()(np, *found, **settings)
         for ours, theirs in zip(found, expected, strict=True):
             for one, other in zip(ours or (), theirs or (), strict=True):
@@ -100,7 +100,7 @@ def test_any_number_of_threads_takes_the_same_step(kind):
 def test_any_number_of_threads_gives_what_the_reference_gives(name):
     arrays, settings = CASES[name]
     row = KERNELS[name, "numba"]
-    assert row.accepts(arrays, settings), f"{name}: declined"
+    assert row.supports(*arrays, **settings), f"{name}: declined"
     expected = results(primitive(name).kernel, arrays, settings)
     for threads in (1, 2, 3):
         set_num_threads(threads)
@@ -228,7 +228,7 @@ def test_steps_write_only_what_may_be_written():
     p, g = np.ones((2, 300), "float32")
     p.flags.writeable = False
     settings = {"lr": 0.1, "momentum": 0.0, "dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False}
-    assert not KERNELS["sgd_step", "numba"].accepts([[p], [g], None], settings | {"steps": (1,)})
+    assert not KERNELS["sgd_step", "numba"].supports([p], [g], None, **settings, steps=(1,))
 
 
 # ---- images: numbers that are far away, infinite, or not numbers ----------------------------------------------------
@@ -282,10 +282,92 @@ def test_an_infinite_weight_spoils_only_the_images_that_it_met():
 
 def test_wrong_convolutions_are_left_to_the_reference_to_refuse():
     x, weight, row = numbers(2, 16, 6, 6), numbers(16, 16, 3, 3), KERNELS["conv2d", "numba"]
-    assert row.accepts([x, weight, None], PLAIN_CONVOLUTION)
+    assert row.supports(x, weight, None, **PLAIN_CONVOLUTION)
     for wrong in ({"padding": (-1, -1)}, {"stride": (0, 0)}):
-        assert not row.accepts([x, weight, None], PLAIN_CONVOLUTION | wrong)
+        assert not row.supports(x, weight, None, **PLAIN_CONVOLUTION | wrong)
     for arrays in ([x[0], weight], [x, weight[0]], [x[0], weight[0]]):
-        assert not row.accepts([*arrays, None], PLAIN_CONVOLUTION)
-        assert not KERNELS["conv2d_input_grad", "numba"].accepts(arrays, {"size": (8, 8), **PLAIN_CONVOLUTION})
-        assert not KERNELS["conv2d_weight_grad", "numba"].accepts(arrays, {"size": (3, 3), **PLAIN_CONVOLUTION})
+        assert not row.supports(*arrays, None, **PLAIN_CONVOLUTION)
+        assert not KERNELS["conv2d_input_grad", "numba"].supports(*arrays, size=(8, 8), **PLAIN_CONVOLUTION)
+        assert not KERNELS["conv2d_weight_grad", "numba"].supports(*arrays, size=(3, 3), **PLAIN_CONVOLUTION)
+
+
+# ---- calls that are too small for a kernel ---------------------------------------------------------------------------
+
+
+def accepted(name, *arrays, **settings):
+    """Return whether the kernel takes these shapes; a list of shapes is a list of arrays."""
+
+    def array_of(shape):
+        return [array_of(each) for each in shape] if isinstance(shape, list) else shape and np.zeros(shape, "float32")
+
+    return KERNELS[name, "numba"].accepts([a if hasattr(a, "dtype") else array_of(a) for a in arrays], settings)
+
+
+@pytest.mark.parametrize("name", ["relu_grad", "sigmoid_grad", "tanh_grad"])
+def test_products_of_few_numbers_are_left_to_numpy(name):
+    assert not accepted(name, (127, 128), (127, 128)) and accepted(name, (128, 128), (128, 128))
+
+
+def test_rows_of_one_number_are_left_to_numpy():
+    for columns, expected in ((1, False), (2, True)):
+        x, one, many = (4096, columns), (4096, 1), (columns,)
+        norm, loss = {"normalized_ndim": 1, "eps": 1e-5}, PLAIN | {"reduction": "none"}
+        classes = np.zeros(4096, "int64")
+        assert accepted("log_softmax", x, dim=1) is expected
+        assert accepted("softmax_grad", x, x, dim=1) is accepted("log_softmax_grad", x, x, dim=1) is expected
+        assert accepted("layer_norm", x, many, many, **norm) is accepted("rms_norm", x, many, **norm) is expected
+        assert accepted("layer_norm_grad", x, x, many, one, one, **norm) is expected
+        assert accepted("rms_norm_grad", x, x, many, one, **norm) is expected
+        assert accepted("sum", x, dim=(1,), keepdim=False) is expected
+        assert accepted("cross_entropy", x, classes, None, **loss) is expected
+        assert accepted("cross_entropy_grad", (4096,), x, classes, None, (4096,), **loss) is expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "summed", "counted"),
+    [((2, 8, 4, 4), False, True), ((8, 16, 8, 8), True, True), ((64, 512, 2, 2), False, False),
+     ((64, 512, 4, 4), False, True), ((64, 256, 4, 4), True, True)],
+)
+def test_images_of_few_pixels_are_left_to_numpy(shape, summed, counted):
+    n, c, h, w = shape
+    x = np.zeros((n, h, w, c), "float32").transpose(0, 3, 1, 2)
+    assert accepted("sum", x, dim=(0, 2, 3), keepdim=False) is summed
+    assert accepted("batch_norm_stats", x) is counted
+
+
+@pytest.mark.parametrize(
+    ("n", "side", "window", "stride", "expected"),
+    [(7, 4, 3, 1, False), (8, 4, 3, 1, True), (64, 3, 3, 1, False), (64, 8, 3, 2, False), (64, 16, 3, 2, True),
+     (64, 16, 1, 1, True), (64, 16, 1, 2, False)],
+)
+def test_convolutions_to_few_pixels_are_left_to_blas(n, side, window, stride, expected):
+    settings = {"stride": (stride,) * 2, "padding": (window // 2,) * 2, "dilation": (1, 1), "groups": 1}
+    x, g = (n, 32, side, side), (n, 16, side // stride, side // stride)
+    weight = (16, 32, window, window)
+    assert accepted("conv2d", x, weight, None, **settings) is expected
+    assert accepted("conv2d_weight_grad", g, x, size=weight[2:], **settings) is expected
+    assert accepted("conv2d_input_grad", g, weight, size=x[2:], **settings) is (expected and stride == 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "momentum", "weight_decay", "expected"),
+    [((8, 8), 0.9, 0.0, True), ((64, 64), 0.0, 0.1, False), ((96, 96), 0.0, 0.1, True), ((96, 96), 0.0, 0.0, False),
+     ((256, 256), 0.0, 0.0, True)],
+)
+def test_bare_steps_of_small_parameters_are_left_to_numpy(shape, momentum, weight_decay, expected):
+    buffers = [shape] * 2 if momentum else None
+    settings = {"lr": 0.1, "dampening": 0.0, "nesterov": False, "maximize": False, "steps": (2, 2)}
+    settings |= {"momentum": momentum, "weight_decay": weight_decay}
+    assert accepted("sgd_step", [shape] * 2, [shape] * 2, buffers, **settings) is expected
+
+
+@pytest.mark.parametrize(
+    ("heads", "length", "causal", "forward", "backward"),
+    [(3, 64, True, False, False), (4, 64, True, True, False), (8, 64, True, True, True), (31, 64, False, False, False),
+     (32, 64, False, True, False), (8, 256, False, True, True)],
+)
+def test_attention_of_few_scores_is_left_to_blas(heads, length, causal, forward, backward):
+    shape, settings = (heads, length, 8), {"dropout_p": 0.0, "seed": 0, "offset": 0, "scale": 1.0, "is_causal": causal}
+    name = "scaled_dot_product_attention"
+    assert accepted(name, shape, shape, shape, None, **settings) is forward
+    assert accepted(f"{name}_grad", shape, shape, shape, shape, None, shape, shape[:2], **settings) is backward

@@ -16,6 +16,7 @@ from tinytorch.given import pointwise_rows as pointwise_rows  # adds rows to KER
 from tinytorch.given import product_rows as product_rows  # likewise
 from tinytorch.given import sequence_rows as sequence_rows  # likewise
 from tinytorch.given.kernel_conditions import CompiledKernel, float32, of_shape, row_major
+from tinytorch.given.sizes_that_pay import PAYS, always
 
 CHANNELS = 8      # of images come in blocks of one vector; output channels of a convolution in blocks of two
 
@@ -241,4 +242,4 @@ ROWS = {
 }
 for _file, _rows in ROWS.items():
     for _name, _supports in _rows.items():
-        KERNELS[_name, "numba"] = CompiledKernel(f"tinytorch.given.{_file}:{_name}", _supports)
+        KERNELS[_name, "numba"] = CompiledKernel(f"tinytorch.given.{_file}:{_name}", _supports, PAYS.get(_name, always))

@@ -11,6 +11,7 @@ from typing import Any
 
 from tinytorch.core.engine import KERNELS
 from tinytorch.given.kernel_conditions import CompiledKernel, float32, row_major
+from tinytorch.given.sizes_that_pay import PAYS, always
 
 LEAST = 256     # numbers; fewer take the reference as long as a kernel needs to begin
 
@@ -51,4 +52,4 @@ ROWS = {
 }
 for _file, _rows in ROWS.items():
     for _name, _supports in _rows.items():
-        KERNELS[_name, "numba"] = CompiledKernel(f"tinytorch.given.{_file}:{_name}", _supports)
+        KERNELS[_name, "numba"] = CompiledKernel(f"tinytorch.given.{_file}:{_name}", _supports, PAYS.get(_name, always))

@@ -12,6 +12,7 @@ from typing import Any
 
 from tinytorch.core.engine import KERNELS
 from tinytorch.given.kernel_conditions import CompiledKernel, float32, of_shape, row_major
+from tinytorch.given.sizes_that_pay import PAYS, always
 
 LEAST = 4096          # numbers; fewer are reduced by NumPy as soon
 LONGEST = 1 << 14     # numbers of a row whose normalisation is summed in float32
@@ -116,4 +117,4 @@ ROWS = {
 }
 for _file, _rows in ROWS.items():
     for _name, _supports in _rows.items():
-        KERNELS[_name, "numba"] = CompiledKernel(f"tinytorch.given.{_file}:{_name}", _supports)
+        KERNELS[_name, "numba"] = CompiledKernel(f"tinytorch.given.{_file}:{_name}", _supports, PAYS.get(_name, always))

@@ -6,16 +6,28 @@ Their rules of where a kernel may run are made of questions about arrays, answer
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from tinytorch.core.engine import Kernel
+from tinytorch.given.sizes_that_pay import always
 
 
+@dataclass
 class CompiledKernel(Kernel):
-    """A kernel that is not compiled again for inputs that may only be read: to Numba their type is another one."""
+    """A kernel that is not compiled again for inputs that may only be read: to Numba their type is another one.
+
+    pays: whether it is faster than the reference, asked of arrays that it supports.
+    """
+
+    pays: Callable[..., bool] = always
+
+    def accepts(self, arrays: list, params: dict) -> bool:
+        """Return whether this kernel can take these arrays, and should."""
+        return super().accepts(arrays, params) and self.pays(*arrays, **params)
 
     def load(self) -> Callable:
         """Return the function, importing it on first use."""
