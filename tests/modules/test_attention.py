@@ -119,6 +119,12 @@ def test_a_sequence_of_padding_alone_gives_numbers_and_gradients(need_weights: b
     assert all(np.isfinite(p.grad.numpy()).all() for p in layer.parameters())
 
 
+def test_without_features_every_key_counts_the_same() -> None:
+    value = Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 9.0]])
+    found = F.scaled_dot_product_attention(zeros(2, 0), zeros(3, 0), value).numpy()
+    assert np.allclose(found, [[3.0, 5.0]] * 2), found
+
+
 def test_only_the_logsumexp_is_kept_beside_inputs_and_output() -> None:
     q, k, v = (Tensor(RNG.normal(size=(2, 64, 4)), requires_grad=True) for _ in range(3))
     saved = F.scaled_dot_product_attention(q, k, v).grad_fn.saved

@@ -82,6 +82,10 @@ def test_training_stops_when_nothing_repeats():
         (lambda: TRAINED.encode(None), "expected a text"),
         (lambda: TRAINED.decode([TRAINED.vocab_size]), "another tokenizer"),
         (lambda: TRAINED.decode([0.5]), "whole numbers"),
+        (lambda: TRAINED.decode(None), "whole numbers"),
+        (lambda: BPETokenizer([(97, 98, 99)]), "expected merges as pairs"),
+        (lambda: BPETokenizer(5), "expected merges as pairs"),
+        (lambda: BPETokenizer([(97, 256)]), r"below 256, found \(97, 256\)"),
         (lambda: CharTokenizer("ab").encode("abc"), "'c' at position 2"),
         (lambda: CharTokenizer("ab").decode([-1]), "found -1"),
     ],
@@ -170,6 +174,8 @@ def test_rotary_positions_refuse_in_a_sentence(refuse, part):
 def test_configurations_that_cannot_be_are_refused(changes, part):
     with pytest.raises(TinyTorchError, match=part):
         GPTConfig(7, **{**SMALL, **changes})
+    with pytest.raises(TinyTorchError, match="expected a GPTConfig, found dict"):
+        TinyGPT({"vocab_size": 7, **SMALL, **changes})
 
 
 @pytest.mark.parametrize(
@@ -332,6 +338,12 @@ def test_tensors_are_prompts_too():
         ({"top_p": 1.5}, "top_p"),
         ({"tokens": -1}, "number of tokens"),
         ({"prompts": [[9]]}, "from 0 to 6"),
+        ({"prompts": None}, "rows of tokens, found NoneType"),
+        ({"prompts": "abc"}, "encode the text"),
+        ({"prompts": ["abc"]}, "encode the text"),
+        ({"prompts": [1, 2]}, "a row of tokens"),
+        ({"prompts": [[[1, 2]]]}, r"found one of shape \(1, 2\)"),
+        ({"prompts": [[0.5]]}, "whole numbers as tokens, found float64"),
     ],
 )
 def test_generation_refuses_in_a_sentence(arguments, part):
@@ -356,6 +368,33 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         load_gpt(tmp_path / "linear")
     with pytest.raises(TinyTorchError, match=r"tokens\.weight: expected"):
         small(9).load_state_dict(model.state_dict())
+    for refuse, part in (
+        (lambda: save_gpt(tmp_path / "other", nn.Linear(2, 2), tokenizer), "expected a TinyGPT, found Linear"),
+        (lambda: save_gpt(tmp_path / "other", model, None), "expected the model's tokenizer, found NoneType"),
+    ):
+        with pytest.raises(TinyTorchError, match=part):
+            refuse()
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "sentence"),
+    [
+        ("config", None, "written by save_gpt"),
+        ("model", None, "written by save_gpt"),
+        ("config", [7], "the settings of a TinyGPT in .*, found list"),
+        ("config", {"experts": 2}, r"found \['experts'\] too"),
+        ("config", {"width": 8}, "found no vocab_size"),
+        ("config", {"vocab_size": 7, **SMALL, "width": 16}, r"tokens\.weight: expected \(7, 16\), found \(7, 8\)"),
+        ("config", {"vocab_size": 7, **SMALL, "layers": 2}, "12 missing"),
+        ("tokenizer", {"format": 1, "kind": "characters", "characters": "ab"}, "of 7 tokens, as the model has"),
+    ],
+)
+def test_a_file_that_fits_in_part_is_refused(part, value, sentence, tmp_path):
+    save_gpt(tmp_path / "gpt", small(), CharTokenizer("abcdefg"))
+    content = {**tinytorch.load(tmp_path / "gpt"), part: value}
+    tinytorch.save({key: kept for key, kept in content.items() if kept is not None}, tmp_path / "other")
+    with pytest.raises(TinyTorchError, match=sentence):
+        load_gpt(tmp_path / "other")
 
 
 def test_windows_of_tokens():

@@ -17,7 +17,7 @@ from tinytorch.nn import functional as F
 
 def attention(q, k, v, mask=None, is_causal=False, scale=None, dropout_p=0.0, seed=0):
     """Query by query; one that may look nowhere gets zeros."""
-    scores = np.einsum("...le,...se->...ls", q, k) * (1 / math.sqrt(q.shape[-1]) if scale is None else scale)
+    scores = np.einsum("...le,...se->...ls", q, k) * (1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale)
     if is_causal:
         scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -INF)
     if mask is not None:
@@ -33,7 +33,7 @@ def attention(q, k, v, mask=None, is_causal=False, scale=None, dropout_p=0.0, se
 
 SHAPES = [
     [(2, 2, 3), (2, 4, 3), (2, 4, 2)], [(1, 3), (2, 3), (2, 1)], [(2, 1, 2, 3), (1, 2, 2, 3), (1, 2, 2, 2)],
-    [(2, 3), (1, 3), (1, 2)], [(0, 3), (2, 3), (2, 2)],
+    [(2, 3), (1, 3), (1, 2)], [(0, 3), (2, 3), (2, 2)], [(2, 0), (3, 0), (3, 2)], [(2, 3), (0, 3), (0, 2)],
 ]  # fmt: skip
 QKV = fixed_shapes(*SHAPES)
 MASKED = fixed_shapes(*([*shapes, (q[-2], k[-2])] for shapes in SHAPES for q, k, _ in [shapes]),

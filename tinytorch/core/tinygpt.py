@@ -16,7 +16,7 @@ from tinytorch.core.networks import ModuleList
 from tinytorch.core.tensor import from_array
 from tinytorch.core.training import cross_entropy
 from tinytorch.given.generating import Generating, window_start
-from tinytorch.given.gpt_config import GPTConfig
+from tinytorch.given.gpt_config import GPTConfig, expect_config
 from tinytorch.given.gpt_files import read_gpt, save_gpt
 from tinytorch.given.gpt_parts import AttentionParts, CacheStack, CacheState, causal_mask, check_tokens, mlp_of, norm_of
 from tinytorch.given.initialization import normal_, zeros_
@@ -219,7 +219,7 @@ class TinyGPT(Generating, Module):
 
     def __init__(self, config):
         super().__init__()
-        self.config = config
+        self.config = expect_config(config)
         self.tokens = Embedding(config.vocab_size, config.width)
         self.positions = Embedding(config.context, config.width) if config.positions == "learned" else None
         self.dropout = Dropout(config.dropout)

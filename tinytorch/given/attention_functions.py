@@ -47,11 +47,16 @@ def scaled_dot_product_attention(
         value,
         attn_mask,
         is_causal=is_causal,
-        scale=query.shape[-1] ** -0.5 if scale is None else number(scale, "scaled_dot_product_attention's scale"),
+        scale=default_scale(query) if scale is None else number(scale, "scaled_dot_product_attention's scale"),
         dropout_p=float(dropout_p),
         seed=seed,
         offset=offset,
     )
+
+
+def default_scale(query: Any) -> float:
+    """Return 1/√E of a query with E features; without features all scores are 0, whatever they are scaled by."""
+    return float(max(query.shape[-1], 1) ** -0.5)
 
 
 def shared_heads(query: Any, x: Any) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from tinytorch.core.autograd import no_grad
-from tinytorch.core.engine import DEFAULT_GENERATOR, ShapeError, watchers
+from tinytorch.core.engine import DEFAULT_GENERATOR, DTypeError, ShapeError, watchers
 from tinytorch.given.decoding import Decoder, can_decode
 from tinytorch.given.gpt_parts import check_sampling
 from tinytorch.given.inspection import inference
@@ -31,14 +31,39 @@ def window_start(length: int, context: int) -> int:
 
 def aligned(prompts: Sequence[Sequence[int]], room: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the prompts in one array (rows, longest + room), int64, and their lengths."""
-    rows = [np.asarray(prompt.numpy() if hasattr(prompt, "numpy") else prompt).reshape(-1) for prompt in prompts]
-    if not rows or any(row.size == 0 for row in rows):
+    if isinstance(prompts, str) or not isinstance(prompts, Iterable):
+        raise _no_prompt(prompts)
+    rows = [_row(prompt) for prompt in prompts]
+    if not rows:
         raise ShapeError("TinyGPT.generate: expected a prompt of at least one token, found an empty one.")
     lengths = np.array([row.size for row in rows])
     ids = np.zeros((len(rows), int(lengths.max()) + room), np.int64)
     for line, row in zip(ids, rows, strict=True):
         line[: row.size] = row
     return ids, lengths
+
+
+def _row(prompt: Any) -> np.ndarray:
+    """Return one prompt as an array (length,) of whole numbers."""
+    if isinstance(prompt, str):
+        raise _no_prompt(prompt)
+    row = np.asarray(prompt.numpy() if hasattr(prompt, "numpy") else prompt)
+    if row.size == 0:
+        raise ShapeError("TinyGPT.generate: expected a prompt of at least one token, found an empty one.")
+    if row.ndim != 1:
+        raise ShapeError(
+            f"TinyGPT.generate: expected each prompt to be a row of tokens, as in [[1, 2, 3]], found one of shape "
+            f"{row.shape}."
+        )
+    if row.dtype.kind not in "iu":
+        raise DTypeError(f"TinyGPT.generate: expected whole numbers as tokens, found {row.dtype}.")
+    return row
+
+
+def _no_prompt(found: Any) -> DTypeError:
+    """Return the error for what is no row of tokens at all."""
+    hint = ": encode the text with the model's tokenizer" if isinstance(found, str) else ""
+    return DTypeError(f"TinyGPT.generate: expected prompts as rows of tokens, found {type(found).__name__}{hint}.")
 
 
 def draw(probabilities: np.ndarray, uniform: np.ndarray) -> np.ndarray:

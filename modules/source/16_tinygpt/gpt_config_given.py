@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from tinytorch.core.engine import ShapeError, TinyTorchError
+from tinytorch.core.engine import DTypeError, ShapeError, TinyTorchError
 from tinytorch.given.settings import number, one_of, whole
 
 #| face models: GPTConfig
@@ -68,11 +68,22 @@ class GPTConfig:
 
 def config_of(settings: Any, place: str) -> GPTConfig:
     """Return the configuration that `as_dict` gave; `place` says where it was found."""
-    known = {field.name for field in fields(GPTConfig)}
-    if not isinstance(settings, dict) or not set(settings) <= known:
-        found = sorted(set(settings) - known) if isinstance(settings, dict) else type(settings).__name__
-        raise TinyTorchError(f"load_gpt: expected the settings of a TinyGPT in {place}, found {found} too.")
+    wanted = f"load_gpt: expected the settings of a TinyGPT in {place}, found"
+    if not isinstance(settings, dict):
+        raise TinyTorchError(f"{wanted} {type(settings).__name__}.")
+    if unknown := sorted(set(settings) - {field.name for field in fields(GPTConfig)}):
+        raise TinyTorchError(f"{wanted} {unknown} too.")
+    if "vocab_size" not in settings:
+        raise TinyTorchError(f"{wanted} no vocab_size.")
     return GPTConfig(**settings)
+
+
+def expect_config(config: Any) -> GPTConfig:
+    """Return `config` if it is a GPTConfig."""
+    if not isinstance(config, GPTConfig):
+        found = type(config).__name__
+        raise DTypeError(f"TinyGPT: expected a GPTConfig, found {found}: write TinyGPT(GPTConfig(vocab_size)).")
+    return config
 
 
 def differences(here: GPTConfig, there: GPTConfig) -> str:

@@ -57,7 +57,8 @@ class Tokenizer:
 
     def checked_tokens(self, tokens: Any) -> list[int]:
         """Return tokens (a Tensor, an array or numbers) as a list, every one of them known."""
-        array = np.asarray(tokens.numpy() if hasattr(tokens, "numpy") else list(tokens))
+        whole = tokens if isinstance(tokens, Iterable) else [tokens]
+        array = np.asarray(tokens.numpy() if hasattr(tokens, "numpy") else list(whole))
         if array.size and array.dtype.kind not in "iu":
             raise DTypeError(f"{type(self).__name__}.decode: expected whole numbers as tokens, found {array.dtype}.")
         found = [int(token) for token in array.reshape(-1)]
@@ -110,7 +111,7 @@ def tokenizer_of(description: Any, place: str) -> Tokenizer:
         if state.pop("format") != FORMAT:
             raise ValueError("an unknown format")
         return Tokenizer.kinds[state.pop("kind")].from_state(state)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, TinyTorchError) as error:
         raise TinyTorchError(
             f"load_tokenizer: expected a tokenizer as tinytorch saved it, found something else in {place} ({error!r}): "
             "save it again."

@@ -45,12 +45,15 @@ class BytePairTable(Tokenizer, abstract=True):
     """The pairs that are merged, in the order learned, and the bytes that each token stands for."""
 
     def __init__(self, merges: Iterable[Pair] = ()):
-        self.merges: list[Pair] = [(int(first), int(second)) for first, second in merges]
+        self.merges = _pairs(merges)
         self.ranks = {pair: n for n, pair in enumerate(self.merges)}
         self.parts = [bytes([n]) for n in range(BYTES)]
         for first, second in self.merges:
             if not 0 <= min(first, second) <= max(first, second) < len(self.parts):
-                raise ValueError(f"the pair {first}, {second} is of tokens that are not there yet")
+                raise TinyTorchError(
+                    f"BPETokenizer: expected pairs of tokens that are there already, below {len(self.parts)}, found "
+                    f"({first}, {second})."
+                )
             self.parts.append(self.parts[first] + self.parts[second])
         self._known: dict[str, list[int]] = {}
 
@@ -89,3 +92,13 @@ class BytePairTable(Tokenizer, abstract=True):
     def from_state(cls, state: dict[str, Any]) -> Tokenizer:
         """Return the tokenizer of these merges."""
         return cls(state["merges"])
+
+
+def _pairs(merges: Any) -> list[Pair]:
+    """Return the pairs as tuples of two int."""
+    try:
+        return [(int(first), int(second)) for first, second in merges]
+    except (TypeError, ValueError) as error:
+        raise TinyTorchError(
+            f"BPETokenizer: expected merges as pairs of tokens, as in [(97, 98)], found {merges!r:.40}."
+        ) from error
