@@ -23,6 +23,7 @@ from pathlib import Path
 from tests.course.cases import solved_source, the_course
 from tests.course.examiner import Examiner
 from tests.course.mutation import Mutation, mutations
+from tests.course.until import Sought
 from tito.console import say, table
 from tito.course.model import Module
 
@@ -54,9 +55,10 @@ def sample(items: Sequence[Mutation], count: int | None) -> list[Mutation]:
 
 def killer(examiner: Examiner, mutation: Mutation) -> str:
     """What notices the mutant: TESTS, CHECKPOINT or nothing (SURVIVES)."""
-    if examiner.first_failure(mutation.module, mutation.source, mutation.line, CPU_SECONDS):
+    any_failure = Sought(line=mutation.line)
+    if not examiner.module_tests(mutation.module, mutation.source, any_failure, CPU_SECONDS).passed:
         return TESTS
-    verdict = examiner.checkpoint(mutation.module, mutation.source, CPU_SECONDS)
+    verdict = examiner.checkpoint(mutation.module, mutation.source, any_failure, CPU_SECONDS)
     return SURVIVES if verdict.passed else CHECKPOINT
 
 
@@ -64,10 +66,10 @@ def refuse_a_broken_course(examiner: Examiner, modules: Sequence[Module]) -> Non
     """Raise RuntimeError unless the solutions pass as they are: tests that fail anyway would kill every mutant."""
     for module in modules:
         source = solved_source(examiner.project, module)
-        said = examiner.first_failure(module, source, 0, CPU_SECONDS)
-        verdict = examiner.checkpoint(module, source, CPU_SECONDS)
-        if said or not verdict.passed:
-            raise RuntimeError(f"{module.name} does not pass as it is, so no mutant says anything: {said or verdict}")
+        for examined in (examiner.module_tests, examiner.checkpoint):
+            verdict = examined(module, source, Sought(), CPU_SECONDS)
+            if not verdict.passed:
+                raise RuntimeError(f"{module.name} does not pass as it is, so no mutant says anything: {verdict}")
 
 
 def examine(found: Sequence[Mutation], workers: int) -> list[str]:

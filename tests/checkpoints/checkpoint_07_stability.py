@@ -247,10 +247,11 @@ def test_batch_norm_keeps_single_images_in_range_after_training() -> None:
     ((x, _),) = loader
     tinytorch.manual_seed(2)
     conv, norm = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+    found = conv(x).detach()
     for _ in range(60):
-        norm(conv(x))
+        norm(found)
     norm.eval()
-    together = norm(conv(x)).detach().numpy()
+    together = norm(found).detach().numpy()
     channels = together.transpose(1, 0, 2, 3).reshape(8, -1).astype(np.float64)
     mean, std = channels.mean(axis=1), channels.std(axis=1)
     assert np.abs(mean).max() < 0.05, f"BatchNorm2d in evaluation: channel means near 0 expected, got {mean}"

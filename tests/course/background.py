@@ -11,18 +11,17 @@ import sys
 from concurrent.futures import as_completed
 from multiprocessing.connection import Connection
 
-from tests.course.cases import the_course
+from tests.course.cases import Mutant, Stub, the_course
 from tests.course.examiner import Examiner, Verdict
-from tito.course.model import Module
 
 Key = tuple[str, str]
 END_SECONDS = 20.0
 
 
 class Background:
-    """Starts examining `cases`, {(route, name): (module, source)}, at once. `close` it."""
+    """Starts examining `cases`, by route and name, at once. `close` it."""
 
-    def __init__(self, cases: dict[Key, tuple[Module, str]]) -> None:
+    def __init__(self, cases: dict[Key, Stub | Mutant]) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe(duplex=False)
         self._process = context.Process(target=_examine, args=(theirs, cases), daemon=True)
@@ -47,12 +46,11 @@ class Background:
         self._pipe.close()
 
 
-def _examine(pipe: Connection, cases: dict[Key, tuple[Module, str]]) -> None:
+def _examine(pipe: Connection, cases: dict[Key, Stub | Mutant]) -> None:
     """In the process: send every verdict as soon as it is there."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with Examiner(*the_course()) as examiner:
-        started = {examiner.submit(route, module, source): (route, name)
-                   for (route, name), (module, source) in cases.items()}
+        started = {examiner.submit(key[0], case.module, case.source, case.sought): key for key, case in cases.items()}
         for future in as_completed(started):
             error = future.exception()
             pipe.send((started[future], future.result() if error is None else RuntimeError(f"{error!r}")))

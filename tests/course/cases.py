@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.course.until import Sought
 from tito.course.cells import parse_cells
 from tito.course.model import Course, Module, load_course
 from tito.course.solutions import find_regions, stub_out
@@ -15,6 +16,7 @@ from tito.course.sources import read_dev
 from tito.project import Project, find_project
 
 ROOT = Path(__file__).parents[2]
+EXPECTED = ("AssertionError", "NotImplementedError")  # how a test says that a solution is missing
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,18 @@ class Stub:
     qualname: str
     part: int
     source: str
+    line: int
 
     def __str__(self) -> str:
         return f"{self.module.name}-{self.qualname}" + (f"-part{self.part}" if self.part > 1 else "")
 
-    def is_named_in(self, text: str) -> bool:
-        """Whether a failure's message names the function: `Linear.forward`, `forward`, or `Linear` for `__init__`."""
+    @property
+    def sought(self) -> Sought:
+        """A failure whose message names the function: `Linear.forward`, `forward`, or `Linear` for `__init__`."""
         owner, _, function = self.qualname.rpartition(".")
         names = [self.qualname, function, *([owner] if owner and function.startswith("__") else [])]
-        return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in names)
+        named = rf"(?<!\w)({'|'.join(map(re.escape, names))})(?!\w)"
+        return Sought(rf": ({'|'.join(EXPECTED)}): (.|\n)*{named}", self.line, " ".join(names))
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,11 @@ class Mutant:
 
     def __str__(self) -> str:
         return f"{self.module.name}-{self.name}"
+
+    @property
+    def sought(self) -> Sought:
+        """A failure with the message."""
+        return Sought(re.escape(self.message), about=self.message)
 
 
 def the_course() -> tuple[Project, Course]:
@@ -71,7 +81,7 @@ def stubs(project: Project, module: Module) -> list[Stub]:
     found = []
     for region in regions:
         parts[region.qualname] += 1
-        found.append(Stub(module, region.qualname, parts[region.qualname], stub_out(source, region)))
+        found.append(Stub(module, region.qualname, parts[region.qualname], stub_out(source, region), region.start))
     return found
 
 

@@ -27,7 +27,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         case, route = parameters.get("case"), parameters.get("route")
         if isinstance(case, Stub | Mutant) and isinstance(route, str):
-            cases[route, str(case)] = (case.module, case.source)
+            cases[route, str(case)] = case
     if cases and not session.config.option.collectonly:
         session.stash[BACKGROUND] = Background(cases)
 

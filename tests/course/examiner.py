@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.course.until import Sought
 from tests.course.zygote import Zygote
 from tito.checkpoints import results
 from tito.checkpoints.copies import ProjectCopies
@@ -79,9 +80,13 @@ class Examiner:
             self._zygotes.get().__exit__(None, None, None)
         shutil.rmtree(self._folder)
 
-    def submit(self, route: str, module: Module, source: str) -> Future[Verdict]:
-        """Start a route ("module_tests", "checkpoint", "command", "file", "notebook") as soon as a place is free."""
-        return self._pool.submit(getattr(self, route), module, source)
+    def submit(self, route: str, module: Module, source: str, sought: Sought | None = None) -> Future[Verdict]:
+        """Start a route ("module_tests", "checkpoint", "command", "file", "notebook") as soon as a place is free.
+
+        The first two stop at the failure that is sought; the others run as they do for a student.
+        """
+        stops = (sought,) if route in ("module_tests", "checkpoint") else ()
+        return self._pool.submit(getattr(self, route), module, source, *stops)
 
     @contextmanager
     def _copy(self, module: Module, source: str, *, exported: bool) -> Iterator[Project]:
@@ -92,22 +97,35 @@ class Examiner:
         finally:
             shutil.rmtree(copy.root)
 
-    def _run(self, kind: str, arguments: list[str], cwd: Path, output: Path, cpu_seconds: int | None = None) -> int:
+    def _run(
+        self,
+        kind: str,
+        arguments: list[str],
+        cwd: Path,
+        output: Path,
+        sought: Sought | None,
+        cpu_seconds: int | None,
+    ) -> int:
         zygote = self._zygotes.get()
         try:
-            return zygote.run(kind, arguments, cwd=cwd, output=output, cpu_seconds=cpu_seconds)
+            return zygote.run(kind, arguments, cwd=cwd, output=output, sought=sought, cpu_seconds=cpu_seconds)
         finally:
             self._zygotes.put(zygote)
 
-    def module_tests(self, module: Module, source: str) -> Verdict:
+    def module_tests(
+        self, module: Module, source: str, sought: Sought | None = None, cpu_seconds: int | None = None
+    ) -> Verdict:
         """The module's own tests, beside a package of the modules before it."""
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             folder = Path(name)
             (folder / "source.txt").write_text(source, encoding="utf-8")
             events = folder / "events.jsonl"
             arguments = [str(module.dev_file(self.project)), str(folder / "source.txt"), str(events)]
-            code = self._run("tests", arguments, module.folder(self.project), folder / "output.txt")
-            rows = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
+            code = self._run(
+                "tests", arguments, module.folder(self.project), folder / "output.txt", sought, cpu_seconds
+            )
+            lines = events.read_text(encoding="utf-8").splitlines() if events.exists() else []
+            rows = [json.loads(line) for line in lines]
             output = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
         failed = [row for row in rows if row["event"] == "import failed" or row.get("passed") is False]
         failures = tuple(Failure(row.get("name", "import"), row["exception"], row["message"]) for row in failed)
@@ -115,24 +133,16 @@ class Examiner:
         in_order = code == 0 and (tested or failures)
         return Verdict(failures, "" if in_order else f"the tests ended with {code}\n{output[-2000:]}")
 
-    def first_failure(self, module: Module, source: str, line: int, cpu_seconds: int) -> str:
-        """What the first of the module's own tests to fail says, those behind `line` first; "" when all pass."""
-        with tempfile.TemporaryDirectory(dir=self._folder) as name:
-            text, output = Path(name) / "source.txt", Path(name) / "output.txt"
-            text.write_text(source, encoding="utf-8")
-            arguments = [str(module.dev_file(self.project)), str(text), str(line)]
-            code = self._run("first failure", arguments, module.folder(self.project), output, cpu_seconds)
-            said = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return "" if code == 0 else f"killed by signal {-code}" if code < 0 else said[-1] if said else f"exit {code}"
-
-    def checkpoint(self, module: Module, source: str, cpu_seconds: int | None = None) -> Verdict:
+    def checkpoint(
+        self, module: Module, source: str, sought: Sought | None = None, cpu_seconds: int | None = None
+    ) -> Verdict:
         """The checkpoint of the module, in a project of its own with the package exported from `source`."""
         checkpoint = self.course.checkpoint_of(module)
         assert checkpoint is not None, f"{module.name} has no checkpoint"
         with self._copy(module, source, exported=True) as copy:
             target, output = copy.root / "results.jsonl", copy.root / "output.txt"
             arguments = pytest_arguments(copy, checkpoint.file(copy), target)
-            self._run("pytest", arguments, copy.root, output, cpu_seconds)
+            self._run("pytest", [*arguments, str(target)], copy.root, output, sought, cpu_seconds)
             text = output.read_text(encoding="utf-8", errors="replace")
             outcome = results.judge(checkpoint, target, output=text, seconds=0.0, sources={})
         failures = tuple(Failure(each.test, each.exception, each.message) for each in outcome.failures)

@@ -13,6 +13,7 @@ import pytest
 from tests.course.cases import solved_source, the_course
 from tests.course.examiner import Examiner
 from tests.course.mutation import mutated_regions, mutations
+from tests.course.until import Sought
 from tests.mutate_solutions import CHECKPOINT, SURVIVES, TESTS, examine, explained, key, sample
 from tito.course.solutions import find_regions
 
@@ -102,4 +103,5 @@ def test_a_solution_that_never_ends_is_killed() -> None:
     lines = source.split("\n")
     lines.insert(region.start, f"{region.indent}while True: pass")
     with Examiner(PROJECT, COURSE, workers=1) as examiner:
-        assert examiner.first_failure(module, "\n".join(lines), region.start, cpu_seconds=2) == "killed by signal 9"
+        verdict = examiner.module_tests(module, "\n".join(lines), Sought(line=region.start), cpu_seconds=2)
+    assert verdict.ended.startswith("the tests ended with -9")

@@ -2,13 +2,14 @@
 
     with Zygote() as zygote:
         zygote.run("tests", ["…/tensor_dev.py", "stub.py", "events.jsonl"], cwd=…, output=…)
-        zygote.run("pytest", ["checkpoint_01.py", …], cwd=…, output=…)
+        zygote.run("pytest", ["checkpoint_01.py", …, "results.jsonl"], cwd=…, output=…)
 
 The child never sees a `tinytorch` that another case imported: the zygote itself imports none.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -17,9 +18,12 @@ import subprocess
 import sys
 import time
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
+
+from tests.course.until import Sought, Until
 
 TIMEOUT = 120.0
 MEMORY = 4 << 30  # bytes, of a case with a time limit
@@ -31,23 +35,36 @@ class Zygote:
     def __init__(self) -> None:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONOPTIMIZE": ""}
         environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        environment.pop("PYTEST_ADDOPTS", None)
+        for name in ("PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE"):  # a package is compiled once, not in every child
+            environment.pop(name, None)
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-m", "tests.course.zygote"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
             env=environment,
             text=True,
             start_new_session=True,
         )
 
-    def run(self, kind: str, arguments: list[str], *, cwd: Path, output: Path, cpu_seconds: int | None = None) -> int:
+    def run(
+        self,
+        kind: str,
+        arguments: list[str],
+        *,
+        cwd: Path,
+        output: Path,
+        sought: Sought | None = None,
+        cpu_seconds: int | None = None,
+    ) -> int:
         """Run one case in a forked child, its output into the file `output`. Returns its exit code (< 0: a signal).
 
-        `cpu_seconds` ends a case that does not come to an end by itself; then it may not take more than 4 GiB either.
+        It stops at the failure that is `sought`. `cpu_seconds` ends a case that does not come to an end by itself; then
+        it may not take more than 4 GiB either.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
         request = {"kind": kind, "arguments": arguments, "cwd": str(cwd), "output": str(output), "cpu": cpu_seconds}
+        request["sought"] = asdict(sought) if sought else None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
@@ -66,6 +83,8 @@ class Zygote:
 def serve() -> None:
     """The process itself: import once, then fork for every line on standard input."""
     _warm_up()
+    gc.collect()
+    gc.freeze()  # the children need not look through all this for garbage
     for line in sys.stdin:
         print(json.dumps({"code": _fork(json.loads(line))}), flush=True)
 
@@ -125,34 +144,46 @@ def _run_case(request: dict[str, Any]) -> int:
     if request["cpu"] is not None:
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu"], request["cpu"]))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    sought = Sought(**request["sought"]) if request["sought"] else None
     if request["kind"] == "pytest":
         import pytest
 
         sys.path.insert(0, request["cwd"])
-        return int(pytest.main(arguments))
+        *arguments, target = arguments
+        if sought is None:
+            return int(pytest.main(arguments))
+        return int(pytest.main([*arguments, "--tb=line"], plugins=[Until(sought, Path(target))]))
     from tito.run import child_tests
 
-    file, text = Path(arguments[0]), Path(arguments[1])
-    if request["kind"] == "first failure":
-        return _until_a_failure(file, text.read_text(encoding="utf-8"), int(arguments[2]))
     with open(arguments[2], "a", encoding="utf-8") as events:
-        child_tests.main(file, text, events)
+        if sought is None:
+            child_tests.main(Path(arguments[0]), Path(arguments[1]), events)
+        else:
+            _until(sought, Path(arguments[0]), Path(arguments[1]), events)
     return 0
 
 
-def _until_a_failure(file: Path, text: str, line: int) -> int:
-    """Call the tests, those behind `line` first, until one fails: print which and return 1. 0: all passed."""
+def _until(sought: Sought, file: Path, text_file: Path, events: IO[str]) -> None:
+    """As `child_tests.main`, but the tests behind the sought line come first, and the sought failure is the last."""
     from tito.run import child_tests
 
-    tests = child_tests.tests_of(child_tests.load(file, text), file)
-    for name, test in sorted(tests, key=lambda each: each[1].__code__.co_firstlineno < line):
+    def report(event: str, **data: Any) -> None:
+        events.write(json.dumps({"event": event, **data}) + "\n")
+        events.flush()
+
+    try:
+        module = child_tests.load(file, text_file.read_text(encoding="utf-8"))
+    except BaseException as error:  # a module may raise anything, SystemExit included; the parent is told
+        report("import failed", **child_tests.describe(error, file))
+        return
+    tests = child_tests.tests_of(module, file)
+    for name, test in sorted(tests, key=lambda each: each[1].__code__.co_firstlineno < sought.line):
         outcome = child_tests.run_test(test, file)
-        if not outcome["passed"]:
-            print(f"{name}: {outcome['exception']}: {outcome['message']}")
-            return 1
-    return 0 if tests else 70
+        report("end", name=name, **outcome)
+        if not outcome["passed"] and sought.fits(name, outcome["exception"], outcome["message"]):
+            return
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this file's folder
+    sys.path.pop(0)  # the folder in which it was started
     serve()

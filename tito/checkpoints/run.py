@@ -75,6 +75,7 @@ def pytest_arguments(project: Project, file: Path, target: Path) -> list[str]:
     return [
         str(file),
         f"--rootdir={project.root}",
+        f"--confcutdir={project.root}",  # no folder above is looked into
         f"--config-file={os.devnull}",
         "--noconftest",
         "--import-mode=importlib",
