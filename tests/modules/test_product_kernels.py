@@ -6,7 +6,7 @@ import pytest
 import tinytorch
 from tinytorch import get_num_threads, set_num_threads
 from tinytorch.core.engine import KERNELS
-from tinytorch.given.matrix_products import product
+from tinytorch.given.matrix_products import in_one_piece, multiply, product
 from tinytorch.nn import functional as F
 
 RNG = np.random.default_rng(5)
@@ -23,7 +23,7 @@ ORDERS = {
     "gaps": lambda x: np.repeat(x, 2, 1)[:, ::2],
     "backwards": lambda x: np.ascontiguousarray(x[::-1])[::-1],
 }
-SIZES = [(6, 1, 16), (7, 9, 17), (23, 40, 31), (64, 200, 130), (131, 64, 70), (40, 3000, 50), (16, 7, 300)]
+SIZES = [(6, 1, 16), (7, 9, 17), (23, 40, 31), (64, 200, 130), (131, 64, 70), (40, 600, 50), (16, 7, 300), (9, 512, 12)]
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +62,19 @@ def test_any_number_of_threads_gives_the_same_bits():
             found.append(product(a, b, bias))
         assert close(found[0], a, b, bias)
         assert all(np.array_equal(found[0], other) for other in found[1:])
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_nothing_is_written_beside_the_result(size):
+    rows, depth, columns = size
+    x, w = numbers(rows, depth), numbers(depth, columns)
+    turned = (w.T.copy(), x.T.copy(), (1, columns))
+    for a, b, distances in ((x, w, (columns, 1)), *([turned] if columns >= 16 else [])):
+        room, panels = np.full(rows * columns + 64, 7, np.float32), np.full((b.shape[1] + 31) * depth, 7, np.float32)
+        factors = *in_one_piece(a), len(a), *in_one_piece(b), b.shape[1], depth
+        multiply(*factors, np.zeros(columns, np.float32), panels, room[32:-32], *distances, 1)
+        assert (room[:32] == 7).all() and (room[-32:] == 7).all() and (panels[-16 * depth :] == 7).all()
+        assert close(room[32:-32].reshape(rows, columns), x, w)
 
 
 def test_what_is_not_finite_arrives_where_it_does_in_numpy():

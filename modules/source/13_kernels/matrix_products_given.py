@@ -2,8 +2,8 @@
 
 A library packs both factors into an order of its own first. Of a dense layer on a small batch one factor is the whole
 weight, used a few times only, and packing it costs a tenth of the product. Here only the smaller factor is packed, into
-panels of 16 columns; the rows of the other are read where they lie. Blocks at the end of rows or columns are moved back
-until they fit: numbers that two blocks share are computed twice, equally.
+panels of 16 columns; the rows of the other are read where they lie. If instead its columns lie in one piece, as in the
+gradient of a weight, six rows are gathered at a time, and the depth is taken in parts, whose lines of memory stay near.
 """
 
 from __future__ import annotations
@@ -13,74 +13,110 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from tinytorch.given.compiling import compiled, threaded
+from tinytorch.given.compiling import compiled, inlined, threaded
 from tinytorch.given.threads import get_num_threads
 from tinytorch.given.tiles import COLUMNS, ROWS, tile_6, turn
 from tinytorch.given.vectors import LANES, load, store
 
 NEAR = 1 << 17     # numbers of the panels that are used together: they stay in a core's second cache
+DEEP = 1 << 8      # terms of a sum that are gathered at a time
 FEW = 1 << 20      # multiplications that one thread is done with before a second one would help much
 
 
 @compiled
-def pack_panel(b, step, column, depth, begin, panels, at):
-    """panels[at + 16 k + j] = b[k, begin + j]: 16 columns of b, whose rows or columns lie in one piece."""
-    if column == 1:
+def pack_panel(b, step, column, depth, columns, begin, panels, at):
+    """panels[at + 16 k + j] = b[k, begin + j], 0 behind the last column. Rows of b lie in one piece, or columns do."""
+    whole = depth - depth % LANES if columns - begin >= COLUMNS else 0
+    if column == 1 and whole > 0:
         for k in range(depth):
             for half in range(0, COLUMNS, LANES):
                 store(panels, at + COLUMNS * k + half, load(b, k * step + begin + half))
         return
-    whole = depth - depth % LANES
     for k in range(0, whole, LANES):
         for half in range(0, COLUMNS, LANES):
             turn(b, (begin + half) * column + k, column, panels, at + COLUMNS * k + half, COLUMNS)
     for k in range(whole, depth):
         for j in range(COLUMNS):
-            panels[at + COLUMNS * k + j] = b[k + (begin + j) * column]
+            inside = begin + j < columns
+            panels[at + COLUMNS * k + j] = b[k * step + (begin + j) * column] if inside else np.float32(0)
 
 
 @compiled
-def gather_rows(a, begin, step, depth, beside):
-    """beside[8 k + r] = a[begin + r, k] for six rows, or eight, whose numbers lie side by side; there are `step`."""
-    if begin + LANES <= step:
-        for k in range(depth):
-            store(beside, LANES * k, load(a, begin + k * step))
+def gather_rows(a, r, step, begin, end, beside):
+    """beside[8 (k - begin) + i] = a[r + i, k] of six rows, or eight, that lie side by side; there are `step`."""
+    if r + LANES <= step:
+        for k in range(begin, end):
+            store(beside, LANES * (k - begin), load(a, r + k * step))
         return
-    for k in range(depth):
-        for r in range(ROWS):
-            beside[LANES * k + r] = a[begin + k * step + r]
+    for k in range(begin, end):
+        for i in range(ROWS):
+            beside[LANES * (k - begin) + i] = a[r + k * step + i]
+
+
+@inlined
+def narrow_block(x, x_at, x_row, x_step, panels, w_at, depth, bias, j, begin, block, out, at, out_row, wide):
+    """out[at + i·out_row + c] = bias[j + c] + Σ x·w of six rows i and fewer than 16 columns c. begin: 0, or add."""
+    for i in range(ROWS):
+        for c in range(wide):
+            block[COLUMNS * i + c] = bias[j + c] if begin == 0 else out[at + i * out_row + c]
+    tile_6(x, x_at, x_row, x_step, panels, w_at, COLUMNS, depth, 1, 0, 0, block, 0, COLUMNS, block, 0, COLUMNS)
+    for i in range(ROWS):
+        for c in range(wide):
+            out[at + i * out_row + c] = block[COLUMNS * i + c]
+
+
+@inlined
+def turned_block(x, x_at, x_row, panels, w_at, depth, bias, r, block, turned, out, at, out_column, wide):
+    """out[at + i + c·out_column] = bias[r + i] + Σ x·w of six rows i and up to 16 columns c."""
+    for i in range(ROWS):
+        for c in range(COLUMNS):
+            block[COLUMNS * i + c] = bias[r + i]
+    tile_6(x, x_at, x_row, 1, panels, w_at, COLUMNS, depth, 1, 0, 0, block, 0, COLUMNS, block, 0, COLUMNS)
+    for half in range(0, COLUMNS, LANES):
+        turn(block, half, COLUMNS, turned, half * LANES, LANES)
+    for c in range(wide):
+        for i in range(ROWS):
+            out[at + i + c * out_column] = turned[LANES * c + i]
 
 
 @compiled
 def some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, first, last):
     """Rows `first` to `last` of the product. Flat arrays; row, step, out_row, out_column: distances in memory.
 
-    bias: of each column; of each row, if the product is written turned (out_row 1).
+    bias: of each column; of each row, if the product is written turned (out_row 1, step 1). A block that would end
+    behind the last row begins earlier: rows that two blocks share are computed twice, equally.
     """
-    beside, none = np.empty(LANES * depth, np.float32), np.zeros(COLUMNS, np.float32)
-    block, turned = np.zeros(LANES * COLUMNS, np.float32), np.empty(COLUMNS * LANES, np.float32)
-    count = (columns + COLUMNS - 1) // COLUMNS
-    group = max(1, NEAR // (COLUMNS * depth))
-    for nearest in range(0, count, group):
-        for at in range(first, last, ROWS):
-            r = min(at, last - ROWS)
-            source, x_at, x_row, x_step = a, r * row, row, 1
-            if step != 1:
-                gather_rows(a, r, step, depth, beside)
-                source, x_at, x_row, x_step = beside, 0, 1, LANES
-            for p in range(nearest, min(nearest + group, count)):
-                j, w_at = min(COLUMNS * p, columns - COLUMNS), COLUMNS * depth * p
-                if out_column == 1:
-                    tile_6(source, x_at, x_row, x_step, panels, w_at, COLUMNS, depth, 1, 0, 0,
-                           bias, j, 0, out, r * out_row + j, out_row)
-                    continue
-                tile_6(source, x_at, x_row, x_step, panels, w_at, COLUMNS, depth, 1, 0, 0,
-                       none, 0, 0, block, 0, COLUMNS)
-                for half in range(0, COLUMNS, LANES):
-                    turn(block, half, COLUMNS, turned, half * LANES, LANES)
-                for c in range(COLUMNS):
-                    for i in range(ROWS):
-                        out[(j + c) * out_column + r + i] = turned[LANES * c + i] + bias[r + i]
+    beside, block = np.empty(LANES * depth, np.float32), np.zeros(LANES * COLUMNS, np.float32)
+    turned, count = np.empty(COLUMNS * LANES, np.float32), (columns + COLUMNS - 1) // COLUMNS
+    deep = depth if step == 1 else min(depth, DEEP)
+    group = max(1, NEAR // (COLUMNS * deep))
+    for part in range(0, depth, deep):
+        for nearest in range(0, count, group):
+            for at in range(first, last, ROWS):
+                r, begin, end = min(at, last - ROWS), part, min(part + deep, depth)
+                if r < at:     # all at once, when the rows above are complete: nothing is added to them afterwards
+                    if end < depth:
+                        continue
+                    begin = 0
+                x, x_at, x_row, x_step = a, r * row + begin, row, 1
+                if step != 1:
+                    gather_rows(a, r, step, begin, end, beside)
+                    x, x_at, x_row, x_step = beside, 0, 1, LANES
+                for p in range(nearest, min(nearest + group, count)):
+                    j, w_at = COLUMNS * p, COLUMNS * (depth * p + begin)
+                    wide, goal = min(COLUMNS, columns - j), r * out_row + j * out_column
+                    if out_column != 1:
+                        turned_block(x, x_at, x_row, panels, w_at, depth, bias, r, block, turned,
+                                     out, goal, out_column, wide)
+                    elif wide < COLUMNS:
+                        narrow_block(x, x_at, x_row, x_step, panels, w_at, end - begin, bias, j, begin, block,
+                                     out, goal, out_row, wide)
+                    elif begin == 0:
+                        tile_6(x, x_at, x_row, x_step, panels, w_at, COLUMNS, end, 1, 0, 0,
+                               bias, j, 0, out, goal, out_row)
+                    else:
+                        tile_6(x, x_at, x_row, x_step, panels, w_at, COLUMNS, end - begin, 1, 0, 0,
+                               out, goal, out_row, out, goal, out_row)
 
 
 @threaded
@@ -89,7 +125,7 @@ def multiply(a, row, step, rows, b, b_step, b_column, columns, depth, bias, pane
     count = (columns + COLUMNS - 1) // COLUMNS
     for thread in prange(threads):
         for p in range(thread * count // threads, (thread + 1) * count // threads):
-            pack_panel(b, b_step, b_column, depth, min(COLUMNS * p, columns - COLUMNS), panels, COLUMNS * depth * p)
+            pack_panel(b, b_step, b_column, depth, columns, COLUMNS * p, panels, COLUMNS * depth * p)
     for thread in prange(threads):
         first, last = thread * rows // threads, (thread + 1) * rows // threads
         some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, first, last)
@@ -100,7 +136,7 @@ def product(a: Any, b: Any, bias: Any = None) -> Any:
     (rows, depth), columns = a.shape, b.shape[1]
     out, distances = np.empty((rows, columns), np.float32), (columns, 1)
     bias = np.zeros(columns, np.float32) if bias is None else np.ascontiguousarray(bias)
-    if b.flags.f_contiguous and rows >= COLUMNS and rows * (depth + columns) < depth * columns:
+    if b.flags.f_contiguous and rows * (depth + columns) < depth * columns:
         a, b, rows, columns, distances = b.T, a.T, columns, rows, (1, columns)      # the smaller one is packed
     threads = min(get_num_threads(), rows // ROWS) if rows * depth * columns > FEW else 1
     panels = np.empty(-(-columns // COLUMNS) * COLUMNS * depth, np.float32)
