@@ -6,6 +6,7 @@ SETTINGS is a JSON object: prompt, tokens, temperature, top_k, top_p, seed.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -32,6 +33,7 @@ def main(model: Path, settings: dict[str, Any]) -> int:
 
 
 def _write(path: Path, settings: dict[str, Any], report: Report, stop: StopRequest) -> None:
+    os.environ.setdefault("TINYTORCH_BACKEND", "numpy")  # to load compiled kernels takes longer than to read a prompt
     from tinytorch.text import load_gpt
 
     model, tokenizer = load_gpt(path)
