@@ -172,6 +172,22 @@ def test_the_cache_changes_nothing(name: str) -> None:
         assert cache.length == 6, f"LayerCache.extend: six positions were handed over, length is {cache.length}"
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_text_outgrows_the_context(name: str) -> None:
+    model, ids = frozen_model(name), np.random.default_rng(4).integers(0, 11, (2, 16))
+    kept, lengths = model.new_cache(2), []
+    for end in range(2, 17):
+        seen = ids[:, module.window_start(end, 7) : end]
+        with no_grad():
+            expected = model(Tensor(seen)).numpy()[:, -1]
+            for cache, how in ((None, "without a cache"), (kept, "with one")):
+                gap = np.abs(model.next_logits(ids[:, :end], cache) - expected).max()
+                assert gap < 1e-6, f"TinyGPT.next_logits: {how} the logits behind {end} tokens differ by {gap:.2g}"
+        lengths.append(kept.length)
+    expected = [2, 3, 4, 5, 6, 7, 5, 6, 7, 5, 6, 7, 5, 6, 7]  # the window moves on by three when seven are full
+    assert lengths == expected, f"TinyGPT.next_logits: expected {expected} positions in the cache, found {lengths}"
+
+
 def test_what_is_refused() -> None:
     model = TinyGPT(GPTConfig(5, context=4, layers=1, heads=1, width=4))
     for tokens, part in (([[0] * 5], "at most 4 positions"), ([[7]], "from 0 to 4"), ([1, 2], r"\(batch, length\)")):

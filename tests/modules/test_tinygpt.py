@@ -60,6 +60,20 @@ def test_a_character_waits_until_its_bytes_are_there():
     assert "".join(plain.stream([0xF0, 0x9F])) == "\N{REPLACEMENT CHARACTER}"
 
 
+@given(st.lists(st.sampled_from([*"\N{REPLACEMENT CHARACTER}🦊éa ".encode(), 0xFF])))
+@settings(max_examples=150, deadline=None)
+def test_a_stream_of_any_bytes_is_the_text_of_them_all(tokens):
+    plain = BPETokenizer()
+    assert "".join(plain.stream(tokens)) == plain.decode(tokens)
+
+
+@pytest.mark.parametrize("text", ["\ufffd🦊", "x\ufffd\ufffd你", "a\ud800é"], ids=ascii)
+def test_a_replacement_character_in_a_text_is_a_character(text):
+    for tokenizer in (BPETokenizer(), TRAINED, CharTokenizer(text)):
+        assert "".join(tokenizer.stream(tokenizer.encode(text))) == text
+    assert list(BPETokenizer().stream(text.encode("utf-8", "surrogatepass"))) == list(text)
+
+
 def test_bytes_that_are_no_text_are_replaced():
     assert BPETokenizer().decode([97, 0xFF, 98]) == "a\N{REPLACEMENT CHARACTER}b"
 
@@ -293,6 +307,8 @@ def test_what_is_watched_or_changed_is_not_decoded_in_the_short_way():
     assert other.generate([[1]], 6, temperature=0) == other.generate([[1]], 6, temperature=0, cache=False) != expected
     model.blocks[0].mlp[1] = nn.ReLU()
     assert model.generate([[1]], 6, temperature=0) == model.generate([[1]], 6, temperature=0, cache=False)
+    model.norm, model.blocks[0].norm1 = nn.Identity(), nn.LayerNorm(8, elementwise_affine=False)
+    assert model.generate([[1]], 6, temperature=0) == model.generate([[1]], 6, temperature=0, cache=False)
 
     class Counting(Watcher):
         def after(self, *_):
@@ -349,6 +365,15 @@ def test_tensors_are_prompts_too():
 def test_generation_refuses_in_a_sentence(arguments, part):
     with pytest.raises(TinyTorchError, match=part):
         small().generate(**{"prompts": [[1]], "tokens": 2, **arguments})
+
+
+def test_a_model_whose_weights_are_no_numbers_writes_nothing():
+    model = small()
+    with no_grad():
+        model.tokens.weight.fill_(float("nan"))
+    for cache in (False, True):
+        with pytest.raises(TinyTorchError, match="found nan as the sum of a row: the logits are not finite"):
+            model.generate([[1]], 2, cache=cache)
 
 
 # ---- files and data --------------------------------------------------------------------------------------------------

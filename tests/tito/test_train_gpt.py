@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.tito.command import SECONDS, TITO, fail, records, tito
+from tito.commands.train_text_view import TextLines
 from tito.project import find_project
 from tito.training.recipes import RECIPES, TextRecipe, adjusted
 from tito.training.runs import MODEL, Job, new_run, read_job
@@ -152,6 +153,14 @@ def test_settings_that_cannot_be_are_one_sentence(tmp_path: Path, options: tuple
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9 " * 400)
     given = [str(tmp_path / option) if option.endswith(".txt") else option for option in options]
     assert part in fail(ROOT, "train", "gpt", *given, "--output", str(tmp_path / "run"))
+
+
+def test_a_loss_that_is_not_finite_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    show = TextLines(Job(RECIPES["gpt"], seed=0, threads=1), "runs/gpt-001")
+    show({"event": "baseline", "loss": "inf"})
+    show({"event": "check", "step": 1, "steps": 2, "train_loss": 1.25, "validation_loss": "nan"})
+    out = capsys.readouterr().out
+    assert "a validation loss of inf" in out and "training loss 1.250, validation loss nan" in out, out
 
 
 def test_a_text_that_has_changed_is_not_gone_on_with(tmp_path: Path) -> None:

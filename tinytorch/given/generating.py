@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.autograd import no_grad
-from tinytorch.core.engine import DEFAULT_GENERATOR, DTypeError, ShapeError, watchers
+from tinytorch.core.engine import DEFAULT_GENERATOR, DTypeError, ShapeError, TinyTorchError, watchers
 from tinytorch.given.decoding import Decoder, can_decode
 from tinytorch.given.gpt_parts import check_sampling
 from tinytorch.given.inspection import inference
@@ -71,7 +71,13 @@ def _no_prompt(found: Any) -> DTypeError:
 def draw(probabilities: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """Return one token for each row: where the running sum of its probabilities (N, V) passes a uniform number (N,)."""
     sums = probabilities.cumsum(axis=1)
-    sums /= sums[:, -1:]
+    totals = sums[:, -1:]
+    if not (totals > 0).all():
+        raise TinyTorchError(
+            f"TinyGPT.generate: expected probabilities, found {totals.min()} as the sum of a row: the logits are not "
+            "finite; did the training diverge?"
+        )
+    sums /= totals
     return (sums <= uniform[:, None]).sum(axis=1)
 
 

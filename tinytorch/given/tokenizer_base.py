@@ -73,16 +73,8 @@ class Tokenizer:
         return found
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
-        """Yield the text of tokens as they come; a character whose bytes are not all there yet is held back."""
-        waiting: list[int] = []
-        for token in tokens:
-            waiting.append(token)
-            text = self.decode(waiting)
-            if not text.endswith("\N{REPLACEMENT CHARACTER}") or len(waiting) >= 4:
-                yield text
-                waiting = []
-        if waiting:
-            yield self.decode(waiting)
+        """Yield the text of each token as it comes."""
+        return (self.decode([token]) for token in tokens)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the tokenizer as JSON: to a temporary file that then takes the name."""

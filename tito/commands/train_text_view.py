@@ -18,7 +18,7 @@ class TextLines(Lines):
 
     def baseline(self, event: Event) -> None:
         """What counting pairs achieves."""
-        self.say(f"To beat: a validation loss of {event['loss']:.3f}, that of a table of pairs.")
+        self.say(f"To beat: a validation loss of {shown(event['loss'])}, that of a table of pairs.")
 
     def plan(self, event: Event) -> None:
         """The network and how long it will be trained."""
@@ -30,7 +30,7 @@ class TextLines(Lines):
 
     def check(self, event: Event) -> None:
         """What the steps since the last check brought."""
-        losses = f"training loss {event['train_loss']:.3f}, validation loss {event['validation_loss']:.3f}"
+        losses = f"training loss {shown(event['train_loss'])}, validation loss {shown(event['validation_loss'])}"
         self.say(f"Step {event['step']:,}/{event['steps']:,}: {losses}", "bold")
 
     def sample(self, event: Event) -> None:
@@ -42,9 +42,9 @@ class TextLines(Lines):
         """Loss curve, a last sample, loss, files."""
         for text in event["texts"]:
             self.say(f"\n{printable(text)}")
-        loss, bits = f"{event['validation_loss']:.3f}", f"{event['bits_per_byte']:.2f} bits a byte"
+        loss, bits = shown(event["validation_loss"]), f"{shown(event['bits_per_byte'], 2)} bits a byte"
         self.say(f"\nValidation loss: {loss} ({bits}) on {event['title']}", "bold green")
-        self.say(f"Table of pairs: {event['bigram_loss']:.3f}")
+        self.say(f"Table of pairs: {shown(event['bigram_loss'])}")
         self.say(f"{event['seconds']:.0f} s in all.")
         self.say(f"Files in {self.place}: {', '.join(event['files'])}")
         self.say(f'Let it write: tito generate {self.place} --prompt "…"')
@@ -55,7 +55,12 @@ class LiveText(TextLines, Live):
 
     def step(self, event: Event) -> None:
         """Loss and learning rate at this step."""
-        metrics = f"loss {event['loss']:.3f}  lr {event['lr']:.5f}"
+        metrics = f"loss {shown(event['loss'])}  lr {event['lr']:.5f}"
         self.bar.update(
             self.task, description="Training", completed=event["step"], total=event["steps"], metrics=metrics
         )
+
+
+def shown(value: float | str, digits: int = 3) -> str:
+    """A loss with so many digits; one that is not finite comes as text."""
+    return f"{float(value):.{digits}f}"

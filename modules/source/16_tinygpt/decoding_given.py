@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.activations import gelu_kernel
-from tinytorch.core.layers import Linear
+from tinytorch.core.layers import Embedding, Linear
 from tinytorch.given.activation_modules import GELU
 from tinytorch.given.gpt_parts import AttentionParts
 from tinytorch.given.group_norms import RMSNorm
+from tinytorch.given.normalisation import LayerNorm
 
 
 @dataclass
@@ -131,14 +132,21 @@ class Decoder:
 def can_decode(model: Any) -> bool:
     """Whether the model is made of what it was built of, and no hook wants to see it run."""
     hooks = ("_forward_hooks", "_forward_pre_hooks")
-    return all(map(_as_built, model.blocks)) and not any(getattr(m, table) for m in model.modules() for table in hooks)
+    ends = type(model.tokens) is Embedding and (model.head is None or type(model.head) is Linear)
+    built = ends and _is_norm(model.norm) and all(map(_as_built, model.blocks))
+    return built and not any(getattr(m, table) for m in model.modules() for table in hooks)
 
 
 def _as_built(block: Any) -> bool:
     attention, mlp = block.attention, tuple(block.mlp)
     parts = attention.qkv, attention.out, *mlp
     kinds = Linear, Linear, Linear, GELU, Linear
-    return type(attention).__mro__[1] is AttentionParts and tuple(map(type, parts)) == kinds
+    known = type(attention).__mro__[1] is AttentionParts and tuple(map(type, parts)) == kinds
+    return known and _is_norm(block.norm1) and _is_norm(block.norm2)
+
+
+def _is_norm(layer: Any) -> bool:
+    return type(layer) in (LayerNorm, RMSNorm) and layer.weight is not None
 
 
 def _affine(layer: Any) -> Affine:

@@ -28,6 +28,16 @@ def to_text(data: bytes) -> str:
         return data.decode("utf-8", "replace")
 
 
+def unfinished(data: bytes) -> int:
+    """Return how many bytes at the end begin a character of UTF-8 whose other bytes are not there yet: 0 to 3."""
+    for count in range(1, min(3, len(data)) + 1):
+        byte = data[-count]
+        if not 0x80 <= byte < 0xC0:  # no byte from the middle of a character
+            needed = next((n for n, least in ((4, 0xF0), (3, 0xE0), (2, 0xC0)) if least <= byte < 0xF8), 1)
+            return count if count < needed else 0
+    return 0
+
+
 def count_pieces(text: str) -> Counter[bytes]:
     """Return how often each piece occurs, as bytes."""
     counts: Counter[bytes] = Counter()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tinytorch.core.engine import TinyTorchError
 from tinytorch.given.pair_merging import BYTES, Pair, fast_merges
-from tinytorch.given.text_pieces import count_pieces, pieces, to_bytes
+from tinytorch.given.text_pieces import count_pieces, pieces, to_bytes, to_text, unfinished
 from tinytorch.given.tokenizer_base import Tokenizer
 
 
@@ -83,6 +83,18 @@ class BytePairTable(Tokenizer, abstract=True):
                 self._known[piece] = self.encode_piece(to_bytes(piece))
             tokens += self._known[piece]
         return tokens
+
+    def stream(self, tokens: Iterable[int]) -> Iterator[str]:
+        """Yield the text of tokens as they come; the bytes of a character that is not whole yet wait for the others."""
+        waiting = b""
+        for token in tokens:
+            waiting += self.parts[self.checked_tokens([token])[0]]
+            whole = len(waiting) - unfinished(waiting)
+            if whole:
+                yield to_text(waiting[:whole])
+                waiting = waiting[whole:]
+        if waiting:
+            yield to_text(waiting)
 
     def state(self) -> dict[str, Any]:
         """Return {"merges"}."""
