@@ -11,7 +11,7 @@ import pytest
 
 from tests.tito.command import fail, records, succeed, tito
 from tests.tito.toy import Toy
-from tinytorch.core.engine import KERNELS, primitive
+from tinytorch.core.engine import KERNELS, Kernel, primitive
 from tito.bench.child import measuring, warming
 from tito.bench.child.sizes import Case, cases_of
 from tito.project import find_project
@@ -106,6 +106,15 @@ def test_without_kernels(command: tuple[str, ...], toy: Toy) -> None:
 
 
 # ---- warmup ---------------------------------------------------------------------------------------------------------
+
+
+def test_warmup_calls_no_kernel_with_what_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+    row = Kernel(lambda xp, a, b: seen.append(a.shape), supports=lambda a, b: len(a) > warming.FEW)
+    monkeypatch.setitem(KERNELS._rows, ("matmul", "numba"), row)
+    warming.call("matmul")
+    assert min(len(case.arrays[0]) for case in cases_of("matmul", warming.FEW)) == warming.FEW
+    assert seen and min(shape[0] for shape in seen) > warming.FEW
 
 
 def test_warmup_compiles_and_the_next_one_reads(tmp_path: Path) -> None:
