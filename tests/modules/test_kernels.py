@@ -293,6 +293,29 @@ def test_blas_keeps_to_one_thread_while_kernels_run():
     assert out == found_only_through_proc
 
 
+LIBRARY = """
+import runpy
+import numpy as np
+from types import SimpleNamespace
+analyses = runpy.run_path("modules/source/13_kernels/kernels_dev.py")
+import tinytorch.given.compiling
+from tinytorch.given.threads import _blas
+def measured(call, *arguments, **settings):
+    if call is np.matmul:
+        print({ask() for ask, _ in _blas()})
+    return SimpleNamespace(best=1.0, median=1.0)
+for name in ("analyze_ladder", "analyze_roof"):
+    analyses[name].__globals__["measure_time"] = measured
+    analyses[name]()
+"""
+
+
+def test_the_analyses_measure_the_library_on_every_core():
+    out, _ = result(start(LIBRARY, OPENBLAS_NUM_THREADS="2"))
+    found = [line for line in out.splitlines() if line.endswith("}") or line.endswith("set()")]
+    assert found == ["{2}" if Path("/proc/self/maps").exists() else "set()"] * 2, out
+
+
 def double(batch):
     return tinytorch.stack([F.relu(x * 2) for x, _ in batch])
 

@@ -658,6 +658,8 @@ from tinytorch.utils import format_seconds, measure_time
 
 def analyze_ladder():
     """Print the time of each rung for one matrix product, as a factor to the rung below."""
+    from tinytorch.given import backends
+
     rng = np.random.default_rng(0)
     small, large = (rng.normal(size=(2, n, n)).astype("float32") for n in (48, 512))
     out = np.empty((48, 48), "float32")
@@ -665,17 +667,21 @@ def analyze_ladder():
     print(f"{'Python loops (calculated from 48³)':<36} {format_seconds(loops):>10}")
     out, before = np.empty((512, 512), "float32"), loops
     for name, rung in (("the same, compiled", matmul_compiled), ("row by row", matmul_rows), ("blocks, every core", matmul_blocked),
-                       ("NumPy (OpenBLAS)", lambda a, b, out: np.matmul(a, b, out=out))):
-        seconds = measure_time(rung, *large, out, repeats=3).best
+                       ("NumPy (OpenBLAS)", np.matmul)):
+        with backends.use("numpy" if rung is np.matmul else "auto"):     # beside kernels OpenBLAS keeps to one core
+            seconds = measure_time(rung, *large, out, repeats=3).best
         print(f"{name:<36} {format_seconds(seconds):>10}   {before / seconds:8.1f} times faster")
         before = seconds
 
-
+# %%
 def analyze_roof():
     """Print the machine's two limits, and how near ReLU and matmul come to them."""
+    from tinytorch.given import backends
+
     n, x = 1024, np.ones(1 << 24, "float32")
     a, out = np.ones((n, n), "float32"), np.empty_like(x)
-    peak = 2 * n**3 / measure_time(np.matmul, a, a, repeats=3).best
+    with backends.use("numpy"):     # beside kernels OpenBLAS keeps to one core
+        peak = 2 * n**3 / measure_time(np.matmul, a, a, repeats=3).best
     bandwidth = 2 * x.nbytes / measure_time(np.copyto, out, x, repeats=3).best
     print(f"P = {peak / 1e9:.0f} billion operations a second, B = {bandwidth / 1e9:.1f} billion bytes a second; the roof bends at {peak / bandwidth:.0f}")
     for name, call, operations, moved in (

@@ -19,6 +19,6 @@ def sentence(problem: Exception) -> str:
         return text
     last = traceback.extract_tb(problem.__traceback__)[-1]
     return (
-        f"expected training to run through, found {type(problem).__name__}: {text} (in {Path(last.filename).name}, "
+        f"expected the program to run through, found {type(problem).__name__}: {text} (in {Path(last.filename).name}, "
         f"line {last.lineno}): run `tito checkpoint test --all` to see which part of the framework fails"
     )
