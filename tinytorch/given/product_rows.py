@@ -28,8 +28,8 @@ def _worthwhile(numbers: int, depth: int, columns: int) -> bool:
 
 def supports_matmul(a: Any, b: Any) -> bool:
     """Float32, one matrix on the right."""
-    if np.ndim(b) != 2 or np.ndim(a) < 2:      # a number is refused by the reference
-        return False
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)) or b.ndim != 2 or a.ndim < 2:
+        return False      # a number is refused by the reference
     depth, columns = b.shape
     return _worthwhile(a.size, depth, columns) and a.shape[-1] == depth and float32(a, b)
 
