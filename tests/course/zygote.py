@@ -25,6 +25,8 @@ from typing import IO, Any
 
 from tests.course.until import Sought, Until
 
+# Several zygotes share the processors, and a thread that waits for another one's processor spins meanwhile.
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 TIMEOUT = 120.0
 MEMORY = 4 << 30  # bytes, of a case with a time limit
 
@@ -33,7 +35,7 @@ class Zygote:
     """The parent's end: starts the process, sends one case at a time, waits for its answer."""
 
     def __init__(self) -> None:
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONOPTIMIZE": ""}
+        environment = {**os.environ, **ONE_THREAD, "PYTHONOPTIMIZE": ""}
         environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         for name in ("PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE"):  # a package is compiled once, not in every child
             environment.pop(name, None)
