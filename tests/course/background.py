@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import as_completed
 from multiprocessing.connection import Connection
 
-from tests.course.cases import Mutant, Stub, the_course
+from tests.course.cases import Case, the_course
 from tests.course.examiner import Examiner, Verdict
 
 Key = tuple[str, str]
@@ -19,12 +19,12 @@ END_SECONDS = 20.0
 
 
 class Background:
-    """Starts examining `cases`, by route and name, at once. `close` it."""
+    """Starts examining `cases`, by route and name, at once, so many of them at a time. `close` it."""
 
-    def __init__(self, cases: dict[Key, Stub | Mutant]) -> None:
+    def __init__(self, cases: dict[Key, Case], workers: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe(duplex=False)
-        self._process = context.Process(target=_examine, args=(theirs, cases), daemon=True)
+        self._process = context.Process(target=_examine, args=(theirs, cases, workers), daemon=True)
         self._process.start()
         theirs.close()
         self._verdicts: dict[Key, Verdict | Exception] = {}
@@ -46,10 +46,10 @@ class Background:
         self._pipe.close()
 
 
-def _examine(pipe: Connection, cases: dict[Key, Stub | Mutant]) -> None:
+def _examine(pipe: Connection, cases: dict[Key, Case], workers: int) -> None:
     """In the process: send every verdict as soon as it is there."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    with Examiner(*the_course()) as examiner:
+    with Examiner(*the_course(), workers) as examiner:
         started = {examiner.submit(key[0], case.module, case.source, case.sought): key for key, case in cases.items()}
         for future in as_completed(started):
             error = future.exception()

@@ -1,4 +1,4 @@
-"""The wrong solutions of the course: every solution replaced by its stub, and the mutants under tests/mutants/."""
+"""The cases of the course: its solutions, every one replaced by its stub, and the mutants under tests/mutants/."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ from tito.project import Project, find_project
 
 ROOT = Path(__file__).parents[2]
 EXPECTED = ("AssertionError", "NotImplementedError")  # how a test says that a solution is missing
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A module as it stands; `source` is its text."""
+
+    module: Module
+    source: str
+    sought: None = None  # every test runs
+
+    def __str__(self) -> str:
+        return self.module.name
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,9 @@ class Mutant:
     def sought(self) -> Sought:
         """A failure with the message."""
         return Sought(re.escape(self.message), about=self.message)
+
+
+Case = Solved | Stub | Mutant
 
 
 def the_course() -> tuple[Project, Course]:

@@ -27,7 +27,6 @@ from tito.checkpoints.run import pytest_arguments
 from tito.course.model import Course, Module
 from tito.project import Project
 
-WORKERS = 2
 RUN_NOTEBOOK = Path(__file__).with_name("run_notebook.py")
 ROUTE_SECONDS = 300.0
 
@@ -59,9 +58,9 @@ class Verdict:
 
 
 class Examiner:
-    """Runs cases in forked children, two at a time. Close it with `with`."""
+    """Runs cases in forked children, as many at a time as it has workers. Close it with `with`."""
 
-    def __init__(self, project: Project, course: Course, workers: int = WORKERS) -> None:
+    def __init__(self, project: Project, course: Course, workers: int) -> None:
         self.project, self.course = project, course
         self._folder = Path(tempfile.mkdtemp(prefix="tito-examiner-"))
         self._copies = ProjectCopies(project, course, self._folder)

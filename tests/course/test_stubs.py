@@ -5,13 +5,19 @@ from __future__ import annotations
 import pytest
 
 from tests.course.background import Background
-from tests.course.cases import EXPECTED, Stub, solved_source, stubs, the_course
-from tests.course.examiner import Examiner, Verdict
+from tests.course.cases import EXPECTED, Solved, Stub, solved_source, stubs, the_course
+from tests.course.examiner import Verdict
 
 PROJECT, COURSE = the_course()
 STUBS = {module.name: stubs(PROJECT, module) for module in COURSE.modules}
 EVERY_STUB = [stub for each in STUBS.values() for stub in each]
-ONE_STUB_A_MODULE = [each[len(each) // 2] for each in STUBS.values()]
+FIRST_OF_A_MODULE = [each[0] for each in STUBS.values()]
+MIDDLE_OF_A_MODULE = [each[len(each) // 2] for each in STUBS.values()]  # a notebook runs as far as that
+BESIDE_THE_SOLVED_PACKAGE = [
+    *(("command", stub) for stub in FIRST_OF_A_MODULE),
+    *(("file", stub) for stub in FIRST_OF_A_MODULE),
+    *(("notebook", stub) for stub in MIDDLE_OF_A_MODULE),
+]
 
 
 def assert_noticed(stub: Stub, verdict: Verdict) -> None:
@@ -29,15 +35,13 @@ def test_stub_is_noticed(route: str, case: Stub, background: Background) -> None
     assert_noticed(case, background.verdict((route, str(case))))
 
 
-@pytest.mark.parametrize("case", ONE_STUB_A_MODULE, ids=str)
-@pytest.mark.parametrize("route", ["command", "file", "notebook"])
+@pytest.mark.parametrize(("route", "case"), BESIDE_THE_SOLVED_PACKAGE, ids=str)
 def test_stub_is_noticed_beside_the_solved_package(route: str, case: Stub, background: Background) -> None:
     assert_noticed(case, background.verdict((route, str(case))))
 
 
-@pytest.mark.parametrize("name", STUBS)
+@pytest.mark.parametrize("case", [Solved(each, solved_source(PROJECT, each)) for each in COURSE.modules], ids=str)
 @pytest.mark.parametrize("route", ["module_tests", "checkpoint"])
-def test_solved_module_passes(route: str, name: str, examiner: Examiner) -> None:
-    module = COURSE.module(name)
-    verdict = examiner.submit(route, module, solved_source(PROJECT, module)).result()
-    assert verdict.passed, f"{name} does not pass by {route}:\n{verdict}"
+def test_solved_module_passes(route: str, case: Solved, background: Background) -> None:
+    verdict = background.verdict((route, str(case)))
+    assert verdict.passed, f"{case} does not pass by {route}:\n{verdict}"
