@@ -110,6 +110,8 @@ def test_any_text_comes_back() -> None:
         for text in texts:
             found = tokenizer.decode(tokenizer.encode(text))
             assert found == text, f"BPETokenizer.decode: {text!r:.50} came back as {found!r:.50}: join the bytes first"
+    with pytest.raises(tinytorch.TinyTorchError, match="found -1"):
+        BPETokenizer().decode([-1])
     tokenizer = BPETokenizer([(98, 99), (97, 98), (97, 256)])
     for data, expected in ((b"abc", [258]), (b"ab", [257]), (b"abab", [257, 257]), (b"bcab", [256, 257])):
         found = tokenizer.encode_piece(data)
@@ -225,6 +227,7 @@ def test_bigram_and_schedule_are_their_formulas() -> None:
     found, expected = bigram_loss(train, test, 4), sum(surprises) / 49
     gap = abs(found - expected)
     assert gap < 1e-9, f"bigram_loss: -log((pairs + 1) / (firsts + V)) is {expected:.5f}, got {found:.5f}"
+    assert warmup_cosine(5, 5, 5) == 0.1, "warmup_cosine: where the climb is all, the end is at `lowest`"
     optimizer = SGD([nn.Parameter(tinytorch.zeros(1))], lr=2.0)
     scheduler = LambdaLR(optimizer, lambda step: warmup_cosine(step, 5, 25, 0.2))
     for step in range(30):
@@ -259,6 +262,19 @@ def test_a_tie_goes_to_the_smaller_token() -> None:
     model = TinyGPT(GPTConfig(6, context=4, layers=1, heads=1, width=4))
     found = model.next_probabilities(np.tile([0.0, 1.0], (1, 150)), top_k=4).nonzero()[1].tolist()
     assert found == [1, 3, 5, 7], f"TinyGPT.next_probabilities: of equal logits the first ones are kept, got {found}"
+    half = model.next_probabilities(np.zeros((1, 4), "float32"), top_p=0.5)
+    assert half.tolist() == [[0.5, 0.5, 0, 0]], f"TinyGPT.next_probabilities: two of four equals hold 0.5, got {half}"
+    assert half.dtype == np.float64, f"TinyGPT.next_probabilities: expected float64, got {half.dtype}"
+
+
+def test_only_new_tokens_are_fed_to_a_model_with_a_cache() -> None:
+    model, fed = frozen_model("gpt2"), []
+    model.register_forward_hook(lambda module, inputs, output: fed.append(inputs[0].shape[1]))
+    cache, ids = model.new_cache(1), np.array([[1, 2, 3, 4]])
+    with no_grad():
+        for length in (2, 3, 4):
+            model.next_logits(ids[:, :length], cache)
+    assert fed == [2, 1, 1], f"TinyGPT.next_logits: with a cache feed what is new, 2, 1 and 1 tokens; it fed {fed}"
 
 
 def test_embeddings_are_dropped_in_training() -> None:
