@@ -34,12 +34,16 @@ class ModuleRecord:
 
 @dataclass
 class CheckpointRecord:
-    """The last run of a checkpoint: when, whether it passed, and the source hash of every module it rests on."""
+    """The last run of a checkpoint: when, whether it passed, and the source hash of every module it rests on.
+
+    `data`: the data sets that it used; "" where none is needed, and in records of before this was kept.
+    """
 
     tested: str
     passed: bool
     sources: dict[str, str]
     message: str = ""
+    data: str = ""
 
 
 @dataclass

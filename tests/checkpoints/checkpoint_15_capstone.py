@@ -16,7 +16,7 @@ import math
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -326,14 +326,15 @@ def quickly() -> Iterator[None]:
         tinytorch.set_num_threads(threads)
 
 
-def the_text() -> str:
-    """Real Shakespeare, or plays from a grammar where he cannot be had."""
+def the_text() -> tuple[str, str]:
+    """Real Shakespeare, or plays from a grammar where he cannot be had; and what it is."""
     try:
         train = TinyShakespeare(train=True, block_size=1)
-        return train.decode(train.ids) + (test := TinyShakespeare(train=False, block_size=1)).decode(test.ids)
+        test = TinyShakespeare(train=False, block_size=1)
+        return train.decode(train.ids) + test.decode(test.ids), "Shakespeare"
     except tinytorch.TinyTorchError as problem:
         print(f"Generated plays stand in for Shakespeare: {problem}")
-        return synthetic_text(200_000)
+        return synthetic_text(200_000), "generated plays in place of Shakespeare"
 
 
 @dataclass
@@ -345,12 +346,13 @@ class Written:
     held_out: np.ndarray
     loss: float
     bigram: float
+    data: str
 
 
 @pytest.fixture(scope="module")
 def written(parts_are_sound: None) -> Written:
     """Train a small GPT for a few seconds."""
-    text = the_text()
+    text, data = the_text()
     tokenizer = CharTokenizer(text)
     ids = np.array(tokenizer.encode(text))
     cut = len(ids) * 9 // 10
@@ -373,10 +375,11 @@ def written(parts_are_sound: None) -> Written:
         with no_grad():
             x, y = rest.get_batch(range(0, len(rest), 4))
             loss = next_token_loss(model.eval()(x), y).item()
-    return Written(model, tokenizer, held_out, loss, bigram_loss(train, held_out, tokenizer.vocab_size))
+    return Written(model, tokenizer, held_out, loss, bigram_loss(train, held_out, tokenizer.vocab_size), data)
 
 
-def test_a_small_gpt_beats_the_bigram(written: Written) -> None:
+def test_a_small_gpt_beats_the_bigram(written: Written, record_property: Callable[[str, object], None]) -> None:
+    record_property("data", written.data)
     print(f"validation loss {written.loss:.3f}, bigram {written.bigram:.3f}")
     assert written.loss <= written.bigram - 0.15, (
         f"TinyGPT: expected a loss at least 0.15 below the bigram's {written.bigram:.3f}, got {written.loss:.3f}"
@@ -410,6 +413,9 @@ def test_a_gpt_from_disk_writes_the_same(written: Written, tmp_path: Path) -> No
         load_gpt(tmp_path / "gpt.safetensors", GPTConfig(tokenizer.vocab_size))
 
 
+STAND_IN = "generated images in place of CIFAR-10"
+
+
 @dataclass
 class Images:
     """Training and test images, ready, and what must be reached on them."""
@@ -427,7 +433,7 @@ def the_images() -> Images:
         train, test, name, least = CIFAR10(train=True), CIFAR10(train=False), "CIFAR-10", 0.75 if FULL else 0.5
     except tinytorch.TinyTorchError as problem:
         print(f"Generated images stand in for CIFAR-10: {problem}")
-        train, test, name, least = SyntheticImages(train=True), SyntheticImages(train=False), "generated images", 0.5
+        train, test, name, least = SyntheticImages(train=True), SyntheticImages(train=False), STAND_IN, 0.5
     vary = [RandomCrop(32, padding=2), RandomHorizontalFlip()] if FULL else []
     train.transform, test.transform = Compose(standard + vary), Compose(standard)
     count = len(train.images) if FULL else 4000
@@ -454,8 +460,11 @@ def accuracy_of(images: Images, model: Any) -> float:
     return evaluate_model(model, DataLoader(images.test, batch_size=250))["accuracy"]
 
 
-def test_a_cnn_learns_from_images_and_not_from_shuffled_labels(parts_are_sound: None, tmp_path: Path) -> None:
+def test_a_cnn_learns_from_images_and_not_from_shuffled_labels(
+    parts_are_sound: None, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     images = the_images()
+    record_property("data", images.name)
     with quickly():
         tinytorch.manual_seed(0)
         model = new_cnn()

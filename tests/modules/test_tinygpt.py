@@ -1,7 +1,9 @@
 """What is given in module 16: tokenizers at their edges, configurations, files, generation, data; and its refusals."""
 
 import json
+import random
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,9 @@ from tinytorch.core.engine import Watcher, overlay
 from tinytorch.core.tinygpt import KVCache
 from tinytorch.datasets import TokenDataset, synthetic_text
 from tinytorch.given.decoding import Decoder
-from tinytorch.given.generating import window_start
+from tinytorch.given.generating import CHUNK, draw, window_start
 from tinytorch.given.pair_merging import fast_merges
+from tinytorch.given.piece_encoding import fast_tokens
 from tinytorch.given.text_pieces import pieces
 from tinytorch.models import GPTConfig, TinyGPT
 from tinytorch.text import BPETokenizer, CharTokenizer, load_gpt, load_tokenizer, next_token_loss, save_gpt
@@ -52,6 +55,58 @@ def test_every_unicode_text_comes_back(text):
 @settings(max_examples=60, deadline=None)
 def test_fast_merges_are_the_plain_ones(words):
     assert fast_merges(words, 20) == tinytorch.core.tinygpt.learn_merges(words, 20)
+
+
+@given(
+    st.lists(st.sampled_from(list(b"ab ")), min_size=65, max_size=200).map(bytes),
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=12),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_long_piece_gets_the_tokens_of_the_plain_way(data, pairs):
+    known = [*b"ab ", *range(256, 270)]
+    merges = [(known[first % (3 + n)], known[second % (3 + n)]) for n, (first, second) in enumerate(pairs)]
+    tokenizer = BPETokenizer(merges)
+    assert fast_tokens(data, tokenizer.ranks) == tokenizer.encode_piece(data)
+
+
+class Counted(dict):
+    """A dict that counts how often it is asked."""
+
+    asked = 0
+
+    def __contains__(self, key):
+        self.asked += 1
+        return super().__contains__(key)
+
+    def get(self, key, default=None):
+        self.asked += 1
+        return super().get(key, default)
+
+
+@pytest.mark.parametrize("letters", ["\n ", "abcdefgh", "éß"])
+def test_a_long_piece_costs_its_length(letters):
+    rng = random.Random(1)
+    words = ["".join(rng.choices(letters, k=8)) for _ in range(300)]
+    tokenizer = BPETokenizer.train(".".join(words), 340)
+    tokenizer.ranks = Counted(tokenizer.ranks)
+    text = "".join(rng.choices(letters, k=3000))
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    count = len(text.encode())
+    assert tokenizer.ranks.asked < 8 * count, f"{tokenizer.ranks.asked} look-ups for {count} bytes"
+
+
+def test_merges_that_double_and_double_are_refused(tmp_path):
+    doubling = [(97, 97), *((n, n) for n in range(256, 295))]
+    with pytest.raises(TinyTorchError, match="at most 16,777,216 bytes in all, found more from token 278 on"):
+        BPETokenizer(doubling)
+    state = {"format": 1, "kind": "bytes", "merges": doubling}
+    (tmp_path / "t.json").write_text(json.dumps(state))
+    with pytest.raises(TinyTorchError, match=r"load_tokenizer: .* 16,777,216 bytes"):
+        load_tokenizer(tmp_path / "t.json")
+    save_gpt(tmp_path / "gpt", small(), CharTokenizer("abcdefg"))
+    tinytorch.save({**tinytorch.load(tmp_path / "gpt"), "tokenizer": state}, tmp_path / "other")
+    with pytest.raises(TinyTorchError, match="16,777,216 bytes"):
+        load_gpt(tmp_path / "other")
 
 
 def test_a_character_waits_until_its_bytes_are_there():
@@ -327,6 +382,16 @@ def test_generation_leaves_the_model_as_it_was():
     stream = model.stream([1, 2], 3)
     next(stream)
     assert model.training and tinytorch.is_grad_enabled(), "between two tokens the caller's modes are the caller's"
+
+
+def test_a_text_needs_room_for_what_is_there_of_it():
+    model, count = small(), CHUNK + 70
+    assert len(list(islice(model.stream([1, 2], 10**15, seed=3), 3))) == 3
+    rows = np.array(model.generate([[1, 2], [3]], count, seed=3)[0])
+    uniform = tinytorch.Generator(3).uniform((count + 1, 2), "float64")[:, 0]
+    for position in (2, CHUNK, CHUNK + 1, CHUNK + 2, count + 1):
+        p = model.next_probabilities(model.next_logits(rows[None, :position]))
+        assert draw(p, uniform[position - 1 : position]) == rows[position], f"position {position}"
 
 
 def test_without_a_seed_the_default_stream_is_drawn_from():

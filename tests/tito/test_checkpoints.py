@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from tito.project import Project
 
 FILE = Path("tests/checkpoints/checkpoint_00_boxes.py")
 CONFTEST = Path(__file__).parents[1] / "checkpoints" / "conftest.py"
+CAPSTONE = Path(__file__).parents[1] / "checkpoints" / "checkpoint_15_capstone.py"
 CHECKPOINT = '''"""Can I box a number?"""
 
 if __name__ == "__main__":
@@ -265,6 +267,43 @@ def test_a_full_run_is_said_so_to_the_checkpoint(toy: Toy) -> None:
     (toy.project.root / FILE).write_text(CHECKPOINT + asks)
     succeed(toy.project.root, "checkpoint", "test", "0", "--full")
     assert "not full" in fail(toy.project.root, "checkpoint", "test", "0")
+
+
+def test_what_it_ran_on_is_told_and_kept(toy: Toy) -> None:
+    root = toy.project.root
+    uses = "\n\ndef test_{0}(record_property) -> None:\n    record_property('data', '{1}')\n    assert {2}, 'wrong'\n"
+    text = CHECKPOINT + uses.format("reads", "generated plays", True) + uses.format("sees", "CIFAR-10", True)
+    (root / FILE).write_text(text)
+    assert "Can I box a number?  On generated plays, CIFAR-10.  (4 tests" in succeed(root, "checkpoint", "test", "0")
+    assert succeed(root, "checkpoint", "status").splitlines()[0].endswith("01_alpha  on generated plays, CIFAR-10")
+    assert state(toy)["data"] == "generated plays, CIFAR-10"
+    (root / FILE).write_text(CHECKPOINT + uses.format("reads", "generated plays", False))
+    row = records(tito(root, "checkpoint", "test", "0", "--json").stdout)[0]
+    assert (row["passed"], row["data"]) == (False, "generated plays")
+    (root / FILE).write_text(CHECKPOINT)
+    assert "a number?  (2 tests" in succeed(root, "checkpoint", "test", "0")
+    assert state(toy)["data"] == ""
+
+
+def test_the_capstone_says_what_stands_in_for_real_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYTORCH_DATA", str(tmp_path))
+    spec = importlib.util.spec_from_file_location("capstone", CAPSTONE)
+    assert spec is not None and spec.loader is not None
+    capstone = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "capstone", capstone)
+    spec.loader.exec_module(capstone)
+    told: list[tuple[str, object]] = []
+
+    def record(name: str, value: object) -> None:
+        told.append((name, value))
+
+    _, plays = capstone.the_text()
+    capstone.test_a_small_gpt_beats_the_bigram(capstone.Written(None, None, None, 1.0, 2.0, plays), record)
+    monkeypatch.setattr(capstone, "accuracy_of", lambda *_: 0.0)
+    with pytest.raises(AssertionError, match="on generated images"):
+        capstone.test_a_cnn_learns_from_images_and_not_from_shuffled_labels(None, tmp_path, record)
+    places = ("generated plays in place of Shakespeare", "generated images in place of CIFAR-10")
+    assert told == [("data", place) for place in places]
 
 
 def test_timeline(toy: Toy) -> None:

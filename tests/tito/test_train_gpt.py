@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.tito.command import SECONDS, TITO, fail, records, tito
+from tests.tito.command import SECONDS, TITO, fail, records, succeed, tito
+from tinytorch.models import GPTConfig, TinyGPT
+from tinytorch.text import CharTokenizer, save_gpt
 from tito.commands.train_text_view import TextLines
 from tito.project import find_project
 from tito.training.recipes import RECIPES, TextRecipe, adjusted
@@ -111,6 +113,16 @@ def test_a_text_of_one_s_own_in_byte_pairs(tmp_path: Path) -> None:
     assert generate(str(tmp_path / "run"), "--prompt", "日本", "--tokens", "5").startswith("日本")
 
 
+def test_without_a_prompt_a_text_begins_with_a_new_line(whole: Run) -> None:
+    assert generate(str(whole.folder), "--tokens", "3").startswith("\n")
+
+
+def test_without_a_prompt_or_lines_a_text_begins_with_the_first_token(tmp_path: Path) -> None:
+    save_gpt(tmp_path / MODEL, TinyGPT(GPTConfig(2, context=4, layers=1, heads=1, width=4)), CharTokenizer("ab"))
+    start, *pieces, result = records(succeed(ROOT, "generate", str(tmp_path / MODEL), "--tokens", "3", "--json"))
+    assert start == {"event": "start", "prompt": "a"} and result["prompt"] == "a" and len(pieces) == 3
+
+
 def test_generation_is_decided_by_its_settings(whole: Run) -> None:
     ada = (str(whole.folder), "--tokens", "40", "--prompt", "Ada: ")
     one, other = (generate(*ada, "--seed", seed) for seed in "12")
@@ -118,9 +130,27 @@ def test_generation_is_decided_by_its_settings(whole: Run) -> None:
     assert one.startswith("Ada: ") and len(one) == 5 + 40 + 1
     assert generate(*ada, "--temperature", "0", "--seed", "1") == generate(*ada, "--top-k", "1", "--top-p", "0")
     done = tito(ROOT, "generate", str(whole.folder / MODEL), *ada[1:], "--seed", "1", "--json")
-    *pieces, result = records(done.stdout)
+    start, *pieces, result = records(done.stdout)
+    assert start == {"event": "start", "prompt": "Ada: "}
     assert "".join(piece["text"] for piece in pieces) == result["text"] == one[5:-1]
     assert (result["event"], result["tokens"], result["seed"], result["prompt"]) == ("result", 40, 1, "Ada: ")
+
+
+@pytest.mark.parametrize("options", [("--json",), ()])
+def test_a_text_without_end_is_stopped_and_kept(whole: Run, options: tuple[str, ...]) -> None:
+    command = [str(TITO), "generate", str(whole.folder), "--prompt", "Ada: ", "--tokens", str(10**18), *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        begun = process.stdout.readline() + process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        text = begun + process.stdout.read()
+        assert (process.stderr.read(), process.wait(SECONDS)) == ("", 130)
+    if not options:
+        assert text.startswith("Ada: ") and text.endswith("\n")
+        return
+    *pieces, last = records(text)
+    assert last["event"] == "stopped" and 1 <= last["tokens"] < 10**18
+    assert last["text"] == "".join(piece["text"] for piece in pieces[1:]) and len(last["text"]) == last["tokens"]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,12 @@ from typing import Any
 
 from tinytorch.core.engine import TinyTorchError
 from tinytorch.given.pair_merging import BYTES, Pair, fast_merges
+from tinytorch.given.piece_encoding import fast_tokens
 from tinytorch.given.text_pieces import count_pieces, pieces, to_bytes, to_text, unfinished
 from tinytorch.given.tokenizer_base import Tokenizer
+
+LONG = 64  # bytes of a piece that is no word any more
+MOST_BYTES = 1 << 24  # of all tokens together: 40 merges of a token with itself would make a terabyte
 
 
 class CharacterTable(Tokenizer, abstract=True):
@@ -49,12 +53,18 @@ class BytePairTable(Tokenizer, abstract=True):
     def __init__(self, merges: Iterable[Pair] = ()):
         self.merges = _pairs(merges)
         self.ranks = {pair: n for n, pair in enumerate(self.merges)}
-        self.parts = [bytes([n]) for n in range(BYTES)]
+        self.parts, room = [bytes([n]) for n in range(BYTES)], MOST_BYTES - BYTES
         for first, second in self.merges:
             if not 0 <= min(first, second) <= max(first, second) < len(self.parts):
                 raise TinyTorchError(
                     f"BPETokenizer: expected pairs of tokens that are there already, below {len(self.parts)}, found "
                     f"({first}, {second})."
+                )
+            room -= len(self.parts[first]) + len(self.parts[second])
+            if room < 0:
+                raise TinyTorchError(
+                    f"BPETokenizer: expected tokens of at most {MOST_BYTES:,} bytes in all, found more from token "
+                    f"{len(self.parts)} on: learn the merges from a text of words."
                 )
             self.parts.append(self.parts[first] + self.parts[second])
         self._known: dict[str, list[int]] = {}
@@ -78,11 +88,15 @@ class BytePairTable(Tokenizer, abstract=True):
         raise NotImplementedError(f"{type(self).__name__}.encode_piece: not implemented yet")
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens of a text, piece by piece; pieces seen before are remembered."""
+        """Return the tokens of a text, piece by piece; pieces seen before are remembered.
+
+        A piece that is longer than any word, a run of blanks or letters, takes the given fast way to the same tokens.
+        """
         tokens: list[int] = []
         for piece in pieces(self.checked_text(text)):
             if piece not in self._known:
-                self._known[piece] = self.encode_piece(to_bytes(piece))
+                data = to_bytes(piece)
+                self._known[piece] = self.encode_piece(data) if len(data) <= LONG else fast_tokens(data, self.ranks)
             tokens += self._known[piece]
         return tokens
 

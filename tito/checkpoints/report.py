@@ -58,6 +58,7 @@ class Reporter:
                     "message": message,
                     "where": where,
                     "seconds": round(report.duration, 4),
+                    "data": str(dict(report.user_properties).get("data", "")),
                 }
             )
         return report

@@ -19,7 +19,10 @@ REFUSED = "exported_from_present_source"  # the one test of a checkpoint file wh
 
 @dataclass(frozen=True)
 class Result:
-    """One test: `outcome` is passed, failed or skipped; the rest is empty unless it failed."""
+    """One test: `outcome` is passed, failed or skipped; exception, message and where are empty unless it failed.
+
+    `data` names the data set that it used, if it says so by pytest's `record_property("data", …)`.
+    """
 
     test: str
     outcome: str
@@ -27,6 +30,7 @@ class Result:
     message: str = ""
     where: str = ""
     seconds: float = 0.0
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Outcome:
     def failures(self) -> tuple[Result, ...]:
         """The tests that did not pass; a skipped test has not passed."""
         return tuple(result for result in self.results if result.outcome != "passed")
+
+    @property
+    def data(self) -> str:
+        """The data sets that the tests used, real ones or what stood in for them; empty where none was needed."""
+        return ", ".join(dict.fromkeys(result.data for result in self.results if result.data))
 
     @property
     def message(self) -> str:

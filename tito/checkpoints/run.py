@@ -107,4 +107,5 @@ def record_outcome(project: Project, outcome: Outcome) -> None:
             passed=outcome.passed,
             sources=outcome.sources,
             message=outcome.message,
+            data=outcome.data,
         )

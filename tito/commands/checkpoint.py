@@ -57,6 +57,7 @@ def _status_row(item: Status) -> dict[str, object]:
         "state": item.state.value,
         "tested": item.record.tested if item.record else None,
         "message": item.record.message if item.record else "",
+        "data": item.record.data if item.record else "",
         "changed": item.changed,
     }
 
@@ -66,6 +67,7 @@ def _say_status(item: Status, detailed: bool) -> None:
     say(
         MARKS[item.state.value],
         f" {checkpoint.number:02d} {checkpoint.name:<16} {item.state.value:<8} {checkpoint.module}",
+        *([f"  on {item.record.data}"] if item.record and item.record.data else []),
     )
     if not detailed:
         return
@@ -160,6 +162,7 @@ def _outcome_row(outcome: Outcome) -> dict[str, object]:
         "problem": outcome.problem,
         "tests": len(outcome.results),
         "failures": outcome.failures,
+        "data": outcome.data,
         "seconds": round(outcome.seconds, 3),
     }
 
@@ -168,11 +171,13 @@ def render_outcome(outcome: Outcome) -> None:
     """The question, the answer, and for each test that failed what it says."""
     checkpoint = outcome.checkpoint
     mark, style = MARKS["passed" if outcome.passed else "failed"]
+    data = f"  On {outcome.data}." if outcome.data else ""
     if outcome.passed:
         count = f"  ({len(outcome.results)} tests, {outcome.seconds:.1f} s)"
-        say((f"{mark} {checkpoint.number:02d} {checkpoint.name}", style), f"  {checkpoint.question}", (count, "dim"))
+        name = f"{mark} {checkpoint.number:02d} {checkpoint.name}"
+        say((name, style), f"  {checkpoint.question}{data}", (count, "dim"))
         return
-    say((f"{mark} {checkpoint.number:02d} {checkpoint.name}", style), f"  {checkpoint.question}  Not yet.")
+    say((f"{mark} {checkpoint.number:02d} {checkpoint.name}", style), f"  {checkpoint.question}  Not yet.{data}")
     if outcome.problem:
         say(f"  {outcome.problem}")
     for failure in outcome.failures:

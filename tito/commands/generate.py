@@ -12,10 +12,13 @@ import typer
 from tito.commands.context import project_and_course
 from tito.console import Json, is_terminal, json_line, printable, say
 
+INTERRUPTED = 130
+ENDS = ("result", "stopped", "killed")
+
 
 def generate(
     run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run's folder (default: the newest).")] = None,
-    prompt: Annotated[str, typer.Option("--prompt", help="What the text begins with.")] = "\n",
+    prompt: Annotated[str | None, typer.Option("--prompt", help="What the text begins with.")] = None,
     tokens: Annotated[int, typer.Option("--tokens", min=1, help="How many tokens to write.")] = 300,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0: always the likeliest token.")] = 0.8,
     top_k: Annotated[int | None, typer.Option("--top-k", min=1, help="Of the likeliest K tokens only.")] = None,
@@ -24,7 +27,7 @@ def generate(
     threads: Annotated[int, typer.Option("--threads", min=1, help="Processors to use.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Write on where the prompt stops, with the model that `tito train gpt` trained."""
+    """Write on where the prompt stops, with the model that `tito train gpt` trained. Ctrl-C ends the text early."""
     from secrets import randbelow
 
     from tito.training.recipes import TextRecipe
@@ -37,26 +40,39 @@ def generate(
     chosen = randbelow(2**32) if seed is None else seed
     settings = {"prompt": prompt, "tokens": tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p}
     with closing(write(project, model, {**settings, "seed": chosen}, threads)) as events:
-        if as_json:
-            for event in events:
-                json_line(event | ({"seed": chosen} if event["event"] == "result" else {}))
-            return
-        _stream(prompt, events)
+        last = ""
+        for event in events:
+            last = event["event"]
+            if as_json:
+                json_line(event | ({"seed": chosen} if last in ENDS else {}))
+            else:
+                _show(event)
+    if last in ("stopped", "killed"):
+        raise SystemExit(INTERRUPTED)
 
 
-def _stream(prompt: str, events: Any) -> None:
-    """Print the text as it comes; then how fast it came, on a terminal."""
-    before = prompt
-    for event in events:
-        if event["event"] == "text":
-            _put(before + event["text"])
-            before = ""
-        elif event["event"] == "printed":
-            print(event["text"], file=sys.stderr)
-        elif event["event"] == "result":
-            _put("\n")
-            if is_terminal() and event["tokens_per_second"]:
-                say((f"{event['tokens']} tokens, {event['tokens_per_second']:.0f} a second", "dim"))
+def _show(event: dict[str, Any]) -> None:
+    """Print the text as it comes; at the end, on a terminal, how fast it came."""
+    if event["event"] == "start":
+        _put(event["prompt"])
+    elif event["event"] == "text":
+        _put(event["text"])
+    elif event["event"] == "printed":
+        print(event["text"], file=sys.stderr)
+    elif event["event"] in ENDS:
+        _put("\n")
+        if is_terminal():
+            say((_told(event), "dim"))
+
+
+def _told(event: dict[str, Any]) -> str:
+    """How much was written and how fast, and whether it was stopped."""
+    parts = ["stopped"] if event["event"] != "result" else []
+    if "tokens" in event:
+        parts.append(f"{event['tokens']} tokens")
+    if event.get("tokens_per_second"):
+        parts.append(f"{event['tokens_per_second']:.0f} a second")
+    return ", ".join(parts)
 
 
 def _put(text: str) -> None:

@@ -13,8 +13,10 @@ from tinytorch.core.engine import DEFAULT_GENERATOR, DTypeError, ShapeError, Tin
 from tinytorch.given.decoding import Decoder, can_decode
 from tinytorch.given.gpt_parts import check_sampling
 from tinytorch.given.inspection import inference
-from tinytorch.given.random import Generator
+from tinytorch.given.random import BLOCK, Generator, random_uniform
 from tinytorch.given.settings import whole
+
+CHUNK = 256 * BLOCK  # positions that get room, and draws, at a time: a text may be stopped long before its end
 
 
 def window_start(length: int, context: int) -> int:
@@ -29,15 +31,15 @@ def window_start(length: int, context: int) -> int:
     return -(-(length - context) // step) * step
 
 
-def aligned(prompts: Sequence[Sequence[int]], room: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the prompts in one array (rows, longest + room), int64, and their lengths."""
+def aligned(prompts: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the prompts in one array (rows, longest), int64, and their lengths."""
     if isinstance(prompts, str) or not isinstance(prompts, Iterable):
         raise _no_prompt(prompts)
     rows = [_row(prompt) for prompt in prompts]
     if not rows:
         raise ShapeError("TinyGPT.generate: expected a prompt of at least one token, found an empty one.")
     lengths = np.array([row.size for row in rows])
-    ids = np.zeros((len(rows), int(lengths.max()) + room), np.int64)
+    ids = np.zeros((len(rows), int(lengths.max())), np.int64)
     for line, row in zip(ids, rows, strict=True):
         line[: row.size] = row
     return ids, lengths
@@ -64,6 +66,20 @@ def _no_prompt(found: Any) -> DTypeError:
     """Return the error for what is no row of tokens at all."""
     hint = ": encode the text with the model's tokenizer" if isinstance(found, str) else ""
     return DTypeError(f"TinyGPT.generate: expected prompts as rows of tokens, found {type(found).__name__}{hint}.")
+
+
+def with_room(ids: np.ndarray, end: int) -> np.ndarray:
+    """Return ids (rows, length) with room for as many positions more, a chunk at least, and none behind `end`."""
+    rows, length = ids.shape
+    return np.concatenate([ids, np.zeros((rows, min(max(length, CHUNK), end - length)), np.int64)], axis=1)
+
+
+def uniform_rows(place: tuple[int, int], count: int, rows: int) -> Iterator[np.ndarray]:
+    """Yield `count` times a uniform number for each row, (rows,): the stream from (seed, offset) on, in chunks."""
+    seed, offset = place
+    for first in range(0, count, CHUNK):
+        shape = min(CHUNK, count - first), rows
+        yield from random_uniform(np, seed, offset + first * rows // BLOCK, shape, np.float64)
 
 
 def draw(probabilities: np.ndarray, uniform: np.ndarray) -> np.ndarray:
@@ -100,7 +116,7 @@ class Generating:
         likeliest token. top_k, top_p: see `next_probabilities`. seed: of the draws (default: manual_seed's stream).
         cache: keep keys and values of the past. Dropout is off; no gradients are recorded.
         """
-        ids, lengths = aligned(prompts, 0)
+        ids, lengths = aligned(prompts)
         for filled, _ in self._positions(prompts, tokens, (temperature, top_k, top_p), seed, cache):
             ids = filled
         return [row[: length + tokens].tolist() for row, length in zip(ids, lengths, strict=True)]
@@ -111,19 +127,22 @@ class Generating:
         """Fill one position after the other; yield all ids and the position that was filled.
 
         All rows are read together from the end of the shortest prompt on. A longer prompt goes on with its own tokens
-        while others are generated already.
+        while others are generated already. All draws are set aside beforehand; made they are when they are needed.
         """
         check_sampling(*sampling)
-        ids, lengths = aligned(prompts, whole(tokens, "TinyGPT.generate's number of tokens"))
+        count = whole(tokens, "TinyGPT.generate's number of tokens")
+        ids, lengths = aligned(prompts)
         generator = DEFAULT_GENERATOR if seed is None else Generator(seed)
         past = self.new_cache(len(ids)) if cache else None  # type: ignore[attr-defined]
         one = Decoder(self, past) if cache and type(self).__mro__[1] is Generating and can_decode(self) else None
-        begin = int(lengths.min())
-        draws = generator.uniform((ids.shape[1] - begin, len(ids)), np.float64)
-        for position in range(begin, ids.shape[1]):
+        begin, end = int(lengths.min()), ids.shape[1] + count
+        draws = uniform_rows(generator.reserve((end - begin) * len(ids)), end - begin, len(ids))
+        for position, uniform in zip(range(begin, end), draws, strict=True):
+            if position == ids.shape[1]:
+                ids = with_room(ids, end)
             logits = self._logits(ids[:, :position], past, one)
             probabilities = self.next_probabilities(logits, *sampling)  # type: ignore[attr-defined]
-            drawn = draw(probabilities, draws[position - begin])
+            drawn = draw(probabilities, uniform)
             ids[:, position] = np.where(position < lengths, ids[:, position], drawn)
             yield ids, position
 

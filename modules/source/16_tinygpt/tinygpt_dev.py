@@ -230,7 +230,7 @@ def test_merges():
 
 To encode, replay the merges: among the pairs of a piece take the one that was learned *first* (its rank is lowest), merge it, look again. Given:
 `self.ranks` {pair: rank}, `self.parts` (the bytes of each token), `encode` (cuts a text into words and signs, and calls your `encode_piece` for
-each), `train`, and `to_text`, which is UTF-8 and survives what is no proper text.
+each; what is longer than any word takes a faster way to the same), `train`, and `to_text`, which is UTF-8 and survives what is no proper text.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "tinygpt-bytes", "locked": false, "schema_version": 3, "solution": true, "task": false}

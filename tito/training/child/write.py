@@ -1,6 +1,7 @@
 """`python -m tito.training.child.write MODEL SETTINGS`: a trained model writes, piece by piece.
 
-SETTINGS is a JSON object: prompt, tokens, temperature, top_k, top_p, seed.
+SETTINGS is a JSON object: prompt (may be null), tokens, temperature, top_k, top_p, seed. Events: "start" with the
+prompt when the first piece is there, "text" for each piece, at the end "result", or "stopped" if a stop was asked for.
 """
 
 from __future__ import annotations
@@ -37,9 +38,8 @@ def _write(path: Path, settings: dict[str, Any], report: Report, stop: StopReque
     from tinytorch.text import load_gpt
 
     model, tokenizer = load_gpt(path)
-    prompt = tokenizer.encode(settings["prompt"])
-    if not prompt:
-        raise UsageError('expected a prompt of at least one character, found an empty one: add --prompt "ROMEO:"')
+    prompt = _beginning(tokenizer, settings["prompt"])
+    begun = tokenizer.decode(prompt)
     chosen = {name: settings[name] for name in ("temperature", "top_k", "top_p", "seed")}
     written: list[str] = []
     tokens, started, first = 0, time.perf_counter(), 0.0
@@ -54,12 +54,29 @@ def _write(path: Path, settings: dict[str, Any], report: Report, stop: StopReque
                 return
 
     for text in tokenizer.stream(counted()):
+        if not written:
+            report("start", prompt=begun)
         written.append(text)
         report("text", text=text)
     ended = time.perf_counter()
     rate = (tokens - 1) / (ended - first) if tokens > 1 else None  # the first token waits for kernels to be loaded
     times = {"seconds": ended - started, "tokens_per_second": rate}
-    report("result", prompt=settings["prompt"], text="".join(written), tokens=tokens, **times)
+    end = "stopped" if tokens < settings["tokens"] else "result"
+    report(end, prompt=begun, text="".join(written), tokens=tokens, **times)
+
+
+def _beginning(tokenizer: Any, prompt: str | None) -> list[int]:
+    """The tokens of the prompt; without one a new line, or the first token there is where the text had no lines."""
+    from tinytorch import TinyTorchError
+
+    if prompt == "":
+        raise UsageError('expected a prompt of at least one character, found an empty one: add --prompt "ROMEO:"')
+    if prompt is not None:
+        return list(tokenizer.encode(prompt))
+    try:
+        return list(tokenizer.encode("\n"))
+    except TinyTorchError:  # a character that this tokenizer has not
+        return [0]
 
 
 if __name__ == "__main__":
