@@ -32,7 +32,7 @@ run: $(STAMP)
 	$(BIN)/tito train $(TRAIN)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --timeout=900 $(TESTS)
+	$(BIN)/python -m pytest --timeout=900 --numprocesses=2 --dist=loadfile $(TESTS)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH)

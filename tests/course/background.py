@@ -1,4 +1,4 @@
-"""Examine many cases in a process of their own, beside whatever else runs here.
+"""Examine many cases in a process of their own.
 
 A process, not threads: Python 3.11 cannot parse sources in two threads at once.
 """

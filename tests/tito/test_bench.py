@@ -53,6 +53,7 @@ def test_kernel_and_reference_run_in_turns(monkeypatch: pytest.MonkeyPatch) -> N
         return 1.0 if backends.current() == "numba" else 4.0
 
     monkeypatch.setattr(measuring, "turn", turn)
+    monkeypatch.setattr(measuring, "REST_SECONDS", 0)
     found = measuring.in_turns("relu", Case("one", [np.ones(1, "float32")], {}), rounds=3)
     assert found["ratios"] == [0.25] * 3 and found["median"] == found["best"] == 0.25
     assert seen == ["numpy", "numba", "numba", "numpy", "numpy", "numba", "numba", "numpy"]

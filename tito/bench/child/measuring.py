@@ -14,6 +14,7 @@ from tito.bench.child.sizes import Case, cases_of, kernel_names, need_numba
 from tito.bench.ratios import compare, summarise
 
 TURN_SECONDS = 0.01
+REST_SECONDS = 0.05  # OpenBLAS's idle threads run in circles for 2²⁶ cycles, on the cores that the other needs
 
 
 def measure(report: Report, rounds: int, threads: int, names: Sequence[str]) -> None:
@@ -44,6 +45,7 @@ def in_turns(name: str, case: Case, rounds: int) -> dict[str, Any]:
     times: dict[str, list[float]] = {backend: [] for backend in calls}
     for number in range(rounds + 1):  # the first round compiles, and is not counted
         for backend in ("numba", "numpy") if number % 2 else ("numpy", "numba"):
+            time.sleep(REST_SECONDS)
             with backends.use(backend), np.errstate(all="ignore"):  # a fused reference is made of others
                 times[backend].append(turn(calls[backend], case))
     compared = compare(times["numba"][1:], times["numpy"][1:])
