@@ -22,6 +22,7 @@ from tinytorch.given.vectors import LANES, load, store
 
 NEAR = 1 << 17     # numbers of the panels that are used together: they stay in a core's second cache
 DEEP = 1 << 8      # terms of a sum that are gathered at a time
+MANY = 1 << 7      # rows of a thread with which its last block does not matter
 FEW = 1 << 20      # multiplications that one thread is done with before a second one would help much
 
 
@@ -82,18 +83,18 @@ def turned_block(x, x_at, x_row, panels, w_at, depth, bias, r, block, turned, ou
 
 
 @compiled
-def some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, first, last):
-    """Rows `first` to `last` of the product. Flat arrays; row, step, out_row, out_column: distances in memory.
+def some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, first, last, left, right):
+    """Rows `first` to `last`, panels `left` to `right` of the product. Flat arrays; row, step, …: distances in memory.
 
     bias: of each column; of each row, if the product is written turned (out_row 1, step 1). A block that would end
     behind the last row begins earlier: rows that two blocks share are computed twice, equally.
     """
     beside, block = np.empty(LANES * depth, np.float32), np.zeros(LANES * COLUMNS, np.float32)
-    turned, count = np.empty(COLUMNS * LANES, np.float32), (columns + COLUMNS - 1) // COLUMNS
+    turned = np.empty(COLUMNS * LANES, np.float32)
     deep = depth if step == 1 else min(depth, DEEP)
     group = max(1, NEAR // (COLUMNS * deep))
     for part in range(0, depth, deep):
-        for nearest in range(0, count, group):
+        for nearest in range(left, right, group):
             for at in range(first, last, ROWS):
                 r, begin, end = min(at, last - ROWS), part, min(part + deep, depth)
                 if r < at:     # all at once, when the rows above are complete: nothing is added to them afterwards
@@ -104,7 +105,7 @@ def some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_colu
                 if step != 1:
                     gather_rows(a, r, step, begin, end, beside)
                     x, x_at, x_row, x_step = beside, 0, 1, LANES
-                for p in range(nearest, min(nearest + group, count)):
+                for p in range(nearest, min(nearest + group, right)):
                     j, w_at = COLUMNS * p, COLUMNS * (depth * p + begin)
                     wide, goal = min(COLUMNS, columns - j), r * out_row + j * out_column
                     if out_column != 1:
@@ -121,16 +122,32 @@ def some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_colu
                                out, goal, out_row, out, goal, out_row)
 
 
+@compiled
+def pack_panels(b, b_step, b_column, depth, columns, panels, left, right):
+    """Pack the panels `left` to `right`."""
+    for p in range(left, right):
+        pack_panel(b, b_step, b_column, depth, columns, COLUMNS * p, panels, COLUMNS * depth * p)
+
+
 @threaded
 def multiply(a, row, step, rows, b, b_step, b_column, columns, depth, bias, panels, out, out_row, out_column, threads):
-    """out = a · b + bias. Each thread packs a part of the columns of b, then computes a part of the rows."""
+    """out = a · b + bias. Each thread packs some columns of b, then computes those, or some rows of all.
+
+    A part of few rows would leave much of its last block to be computed twice; one of many needs all panels.
+    """
     count = (columns + COLUMNS - 1) // COLUMNS
-    for thread in prange(threads):
-        for p in range(thread * count // threads, (thread + 1) * count // threads):
-            pack_panel(b, b_step, b_column, depth, columns, COLUMNS * p, panels, COLUMNS * depth * p)
-    for thread in prange(threads):
-        first, last = thread * rows // threads, (thread + 1) * rows // threads
-        some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, first, last)
+    if rows < MANY * threads:
+        for thread in prange(threads):
+            left, right = thread * count // threads, (thread + 1) * count // threads
+            pack_panels(b, b_step, b_column, depth, columns, panels, left, right)
+            some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, 0, rows, left, right)
+    else:
+        for thread in prange(threads):
+            left, right = thread * count // threads, (thread + 1) * count // threads
+            pack_panels(b, b_step, b_column, depth, columns, panels, left, right)
+        for thread in prange(threads):
+            first, last = thread * rows // threads, (thread + 1) * rows // threads
+            some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, first, last, 0, count)
 
 
 def product(a: Any, b: Any, bias: Any = None) -> Any:
