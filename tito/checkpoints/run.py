@@ -42,12 +42,13 @@ def run_checkpoint(
         raise ProjectError(f"expected {project.relative(file)}, found no such file: restore it and try again")
     sources = guard.source_hashes(project, guard.required_modules(course, checkpoint))
     _forget_old_bytecode(project)
+    limit = FULL_TIMEOUT if full else timeout
     with tempfile.TemporaryDirectory(prefix="tito-checkpoint-") as folder:
         target = Path(folder) / "results.jsonl"
         child = run_python(
             ["-m", "pytest", *pytest_arguments(project, file, target)],
             cwd=project.root,
-            timeout=FULL_TIMEOUT if full else timeout,
+            timeout=limit,
             env=environment(project) | {FULL: "1" if full else "0"},
         )
         outcome = judge(
@@ -56,7 +57,7 @@ def run_checkpoint(
             output=child.stdout + child.stderr,
             seconds=child.seconds,
             sources=sources,
-            ended=f"it ran past {FULL_TIMEOUT if full else timeout:.0f} s" if child.timed_out else "",
+            ended=f"it ran past {limit:.0f} s" if child.timed_out else "",
         )
     if record:
         record_outcome(project, outcome)

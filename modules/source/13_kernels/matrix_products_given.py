@@ -131,10 +131,11 @@ def pack_panels(b, b_step, b_column, depth, columns, panels, left, right):
 def multiply(a, row, step, rows, b, b_step, b_column, columns, depth, bias, panels, out, out_row, out_column, threads):
     """out = a · b + bias. Each thread packs some columns of b, then computes those, or some rows of all.
 
-    A part of few rows would leave much of its last block to be computed twice; one of many needs all panels.
+    Of few rows a part would leave much of its last block to be computed twice: then the columns are divided, if there
+    are more of them.
     """
     count = (columns + COLUMNS - 1) // COLUMNS
-    if rows < MANY * threads:
+    if rows < min(MANY * threads, columns):
         for thread in prange(threads):
             left, right = thread * count // threads, (thread + 1) * count // threads
             pack_panels(b, b_step, b_column, depth, columns, panels, left, right)
