@@ -203,11 +203,15 @@ def put_along_kernel(xp, values, indices, *, dim, size):
     return result
 
 
+def names_once(index: tuple) -> bool:
+    """Return whether an index can name no place twice: it has ints, slices and masks only."""
+    return all(isinstance(i, int | slice | type(None) | type(...)) or i.dtype == np.bool_ for i in index)
+
+
 def getitem_grad_kernel(xp, g, *, index, shape):
     """Zeros of `shape` with `g` added at `index`; an element picked twice receives both."""
     result = xp.zeros(shape, g.dtype)
-    once = all(isinstance(i, int | slice | type(None) | type(...)) or i.dtype == np.bool_ for i in index)
-    if once:                                    # no place can be named twice
+    if names_once(index):
         result[index] = g
     else:
         xp.add.at(result, index, g)

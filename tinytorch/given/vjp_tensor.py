@@ -14,6 +14,7 @@ from typing import Any
 from tinytorch.core.engine import VJPS, Rule, primitive
 from tinytorch.given import vjp_pointwise as vjp_pointwise  # adds rows to VJPS
 from tinytorch.given.applying import is_arithmetic
+from tinytorch.given.tensor_ops import names_once
 
 
 def _call(name: str, *inputs: Any, **params: Any) -> Any:
@@ -133,6 +134,13 @@ def written(g: Any, saved: Any, *, index: Any) -> Any:
     return g.reshape((1,) * (len(shape) - g.ndim) + g.shape)
 
 
+def _accumulate_part(whole: Any, g: Any, *, index: tuple) -> bool:
+    if not names_once(index):
+        return False
+    whole[index] += g
+    return True
+
+
 def _cat(g: Any, saved: Any, *, dim: int) -> list:
     """Cut the gradient where the pieces were joined."""
     parts, start = [], 0
@@ -144,7 +152,9 @@ def _cat(g: Any, saved: Any, *, dim: int) -> list:
 
 
 VJPS["expand"] = Rule(lambda g, s, shape: g)
-VJPS["getitem"] = Rule(lambda g, s, index: _call("getitem_grad", g, index=index, shape=s.shape("a")))
+VJPS["getitem"] = Rule(
+    lambda g, s, index: _call("getitem_grad", g, index=index, shape=s.shape("a")), accumulate=_accumulate_part
+)
 VJPS["getitem_grad"] = Rule(lambda g, s, index, shape: _call("getitem", g, index=index))
 VJPS["setitem_"] = Rule(_setitem_target, written)
 VJPS["copy_"] = Rule(lambda g, s: None, lambda g, s: g)

@@ -131,6 +131,8 @@ class Walk:
     def gradients_of(self, node: Node, gradients: list) -> list:
         """Run a node's rule; return one gradient, of the right shape and dtype, or None for each of its edges."""
         if self.unwatched and node.backward is apply_rule and gradients[0] is not None:
+            if node.rule.accumulate is not None and self._accumulated(node, gradients[0]):
+                return [None]
             results, edges = apply_small(node, gradients), node.edges
         elif all(g is None for g in gradients):
             return [None] * len(node.edges)
@@ -157,6 +159,19 @@ class Walk:
         if self.anomaly is not None:
             self.anomaly.look_at(node, gradients, fitted)
         return fitted
+
+    def _accumulated(self, node: Node, g: Any) -> bool:
+        """Add the gradient of a part to that of its whole, if the walk owns one; return whether that was done.
+
+        Otherwise the rule makes a whole. Nobody else has it, so if it is the first to arrive the walk owns it.
+        """
+        (edge,) = node.edges
+        if edge not in self.owned:
+            if edge[0] not in self.arrived:
+                self.owned.add(edge)
+            return False
+        target, index = edge
+        return node.rule.accumulate(self.arrived[target][index]._array, g._array, **node.params)
 
     def _apply(self, node: Node, gradients: list) -> Any:
         if node.backward is None:

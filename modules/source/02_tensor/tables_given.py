@@ -284,16 +284,21 @@ class Rule:
     Rule(joint=fn): `fn(g, saved, **params)` returns the gradients of all inputs at once; `saved.needs[i]` tells which
         are wanted.
     saves: names of the inputs, outputs and residuals to keep. Of the others only shape and dtype are known.
+    accumulate: of a rule whose result is new, and zero but for a part: `fn(whole, g, **params)` adds that part to the
+        array of all that has arrived so far, and returns whether it could. Many parts then share one array of zeros.
 
     `g` is the gradient of the output; of a primitive with several visible outputs the tuple of them, None where none
     arrived.
     Rules are written in Tensors and primitives, so that they can be differentiated themselves.
     """
 
-    __slots__ = ("applied", "joint", "keep", "per_input", "saves")
+    __slots__ = ("accumulate", "applied", "joint", "keep", "per_input", "saves")
 
-    def __init__(self, *per_input: Callable | None, joint: Callable | None = None, saves: tuple[str, ...] = ()):
-        self.per_input, self.joint, self.saves = per_input, joint, tuple(saves)
+    def __init__(
+        self, *per_input: Callable | None, joint: Callable | None = None, saves: tuple[str, ...] = (),
+        accumulate: Callable | None = None,
+    ):
+        self.per_input, self.joint, self.saves, self.accumulate = per_input, joint, tuple(saves), accumulate
         self.keep: dict[str, tuple] = {}
         self.applied: dict[Primitive, tuple] = {}      # module 09 remembers here what applying it needs
 

@@ -49,9 +49,9 @@ class AttentionParts(Module):
 
         start: the position of the first; rotary positions turn queries and keys by it.
         """
-        n, own = self.heads, self.kv_heads
-        parts = split_heads(self.qkv(x), n + 2 * own)
-        queries, keys, values = parts[:, :n], parts[:, n : n + own], parts[:, n + own :]
+        heads = self.heads, self.kv_heads, self.kv_heads
+        parts = self.qkv(x).split([n * self.head_dim for n in heads], -1)
+        queries, keys, values = (split_heads(part, n) for part, n in zip(parts, heads, strict=True))
         if self.rotary is not None:
             queries, keys = self.rotary(queries, start), self.rotary(keys, start)
         return queries, keys, values
