@@ -5,7 +5,7 @@
 A library packs both factors into an order of its own first. Of a dense layer on a small batch one factor is the whole
 weight, used a few times only, and packing it costs a tenth of the product. Here only the smaller factor is packed, into
 panels of 16 columns; the rows of the other are read where they lie. If instead its columns lie in one piece, as in the
-gradient of a weight, six rows are gathered at a time, and the depth is taken in parts, whose lines of memory stay near.
+gradient of a weight, rows are gathered first: whole lines of memory at once, for a line holds parts of many rows.
 """
 
 from __future__ import annotations
@@ -22,19 +22,17 @@ from tinytorch.given.vectors import LANES, load, store
 
 NEAR = 1 << 17     # numbers of the panels that are used together: they stay in a core's second cache
 DEEP = 1 << 8      # terms of a sum that are gathered at a time
+BLOCKS = 8         # blocks of rows that are gathered at a time: 48 rows are three lines of memory
+APART = LANES * (DEEP + LANES)     # from one to the next: a power of two would have them all in one place of a cache
+PANELS = 4         # panels that are packed at a time
 MANY = 1 << 7      # rows of a thread with which its last block does not matter
 FEW = 1 << 20      # multiplications that one thread is done with before a second one would help much
 
 
 @compiled
 def pack_panel(b, step, column, depth, columns, begin, panels, at):
-    """panels[at + 16 k + j] = b[k, begin + j], 0 behind the last column. Rows of b lie in one piece, or columns do."""
+    """panels[at + 16 k + j] = b[k, begin + j], 0 behind the last column. b has columns in one piece, or ends there."""
     whole = depth - depth % LANES if columns - begin >= COLUMNS else 0
-    if column == 1 and whole > 0:
-        for k in range(depth):
-            for half in range(0, COLUMNS, LANES):
-                store(panels, at + COLUMNS * k + half, load(b, k * step + begin + half))
-        return
     for k in range(0, whole, LANES):
         for half in range(0, COLUMNS, LANES):
             turn(b, (begin + half) * column + k, column, panels, at + COLUMNS * k + half, COLUMNS)
@@ -45,15 +43,32 @@ def pack_panel(b, step, column, depth, columns, begin, panels, at):
 
 
 @compiled
-def gather_rows(a, r, step, begin, end, beside):
-    """beside[8 (k - begin) + i] = a[r + i, k] of six rows, or eight, that lie side by side; there are `step`."""
-    if r + LANES <= step:
-        for k in range(begin, end):
-            store(beside, LANES * (k - begin), load(a, r + k * step))
-        return
+def pack_panels(b, step, column, depth, columns, panels, left, right):
+    """Pack the panels `left` to `right`: of rows that lie in one piece whole lines of memory, some panels at a time."""
+    whole = max(left, min(right, columns // COLUMNS)) if column == 1 else left
+    for nearest in range(left, whole, PANELS):
+        for k in range(depth):
+            for p in range(nearest, min(nearest + PANELS, whole)):
+                for half in range(0, COLUMNS, LANES):
+                    store(panels, COLUMNS * (depth * p + k) + half, load(b, k * step + COLUMNS * p + half))
+    for p in range(whole, right):
+        pack_panel(b, step, column, depth, columns, COLUMNS * p, panels, COLUMNS * depth * p)
+
+
+@compiled
+def gather_rows(a, r, step, begin, end, blocks, beside):
+    """beside[block, k - begin, i] = a[r + 6 block + i, k] of rows that lie side by side; there are `step` of them.
+
+    Eight numbers are copied at once where the last row is not near; the last two belong to the next block.
+    """
+    most = max(0, min(blocks, (step - r - LANES) // ROWS + 1))
     for k in range(begin, end):
-        for i in range(ROWS):
-            beside[LANES * (k - begin) + i] = a[r + k * step + i]
+        at = LANES * (k - begin)
+        for block in range(most):
+            store(beside, at + APART * block, load(a, r + ROWS * block + k * step))
+        for block in range(most, blocks):
+            for i in range(ROWS):
+                beside[at + APART * block + i] = a[r + ROWS * block + i + k * step]
 
 
 @inlined
@@ -83,72 +98,81 @@ def turned_block(x, x_at, x_row, panels, w_at, depth, bias, r, block, turned, ou
 
 
 @compiled
+def six_rows(x, x_at, x_row, x_step, panels, depth, columns, bias, block, turned, out, out_row, out_column,
+             r, begin, end, left, right):
+    """The terms `begin` to `end` of the results in rows r to r + 6 and the panels `left` to `right`."""
+    for p in range(left, right):
+        j, w_at = COLUMNS * p, COLUMNS * (depth * p + begin)
+        wide, goal = min(COLUMNS, columns - j), r * out_row + j * out_column
+        if out_column != 1:
+            turned_block(x, x_at, x_row, panels, w_at, depth, bias, r, block, turned, out, goal, out_column, wide)
+        elif wide < COLUMNS:
+            narrow_block(x, x_at, x_row, x_step, panels, w_at, end - begin, bias, j, begin, block,
+                         out, goal, out_row, wide)
+        elif begin == 0:
+            tile_6(x, x_at, x_row, x_step, panels, w_at, COLUMNS, end, 1, 0, 0, bias, j, 0, out, goal, out_row)
+        else:
+            tile_6(x, x_at, x_row, x_step, panels, w_at, COLUMNS, end - begin, 1, 0, 0,
+                   out, goal, out_row, out, goal, out_row)
+
+
+@compiled
 def some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, first, last, left, right):
     """Rows `first` to `last`, panels `left` to `right` of the product. Flat arrays; row, step, …: distances in memory.
 
     bias: of each column; of each row, if the product is written turned (out_row 1, step 1). A block that would end
-    behind the last row begins earlier: rows that two blocks share are computed twice, equally.
+    behind the last row begins earlier: rows that two blocks share are computed twice, equally; and all at once, when
+    the rows above are complete, for nothing may be added to them afterwards.
     """
-    beside, block = np.empty(LANES * depth, np.float32), np.zeros(LANES * COLUMNS, np.float32)
+    beside, block = np.empty(max(LANES * depth, APART * BLOCKS), np.float32), np.zeros(LANES * COLUMNS, np.float32)
     turned = np.empty(COLUMNS * LANES, np.float32)
     deep = depth if step == 1 else min(depth, DEEP)
     group = max(1, NEAR // (COLUMNS * deep))
-    for part in range(0, depth, deep):
+    for begin in range(0, depth, deep):
+        end = min(begin + deep, depth)
         for nearest in range(left, right, group):
-            for at in range(first, last, ROWS):
-                r, begin, end = min(at, last - ROWS), part, min(part + deep, depth)
-                if r < at:     # all at once, when the rows above are complete: nothing is added to them afterwards
-                    if end < depth:
-                        continue
-                    begin = 0
-                x, x_at, x_row, x_step = a, r * row + begin, row, 1
+            behind = min(nearest + group, right)
+            for top in range(first, last, ROWS * BLOCKS):
+                blocks, rest = min(BLOCKS, (last - top) // ROWS), top + ROWS * BLOCKS > last and (last - top) % ROWS
                 if step != 1:
-                    gather_rows(a, r, step, begin, end, beside)
-                    x, x_at, x_row, x_step = beside, 0, 1, LANES
-                for p in range(nearest, min(nearest + group, right)):
-                    j, w_at = COLUMNS * p, COLUMNS * (depth * p + begin)
-                    wide, goal = min(COLUMNS, columns - j), r * out_row + j * out_column
-                    if out_column != 1:
-                        turned_block(x, x_at, x_row, panels, w_at, depth, bias, r, block, turned,
-                                     out, goal, out_column, wide)
-                    elif wide < COLUMNS:
-                        narrow_block(x, x_at, x_row, x_step, panels, w_at, end - begin, bias, j, begin, block,
-                                     out, goal, out_row, wide)
-                    elif begin == 0:
-                        tile_6(x, x_at, x_row, x_step, panels, w_at, COLUMNS, end, 1, 0, 0,
-                               bias, j, 0, out, goal, out_row)
+                    gather_rows(a, top, step, begin, end, blocks, beside)
+                for i in range(blocks):
+                    r = top + ROWS * i
+                    if step == 1:
+                        six_rows(a, r * row + begin, row, 1, panels, depth, columns, bias, block, turned,
+                                 out, out_row, out_column, r, begin, end, nearest, behind)
                     else:
-                        tile_6(x, x_at, x_row, x_step, panels, w_at, COLUMNS, end - begin, 1, 0, 0,
-                               out, goal, out_row, out, goal, out_row)
-
-
-@compiled
-def pack_panels(b, b_step, b_column, depth, columns, panels, left, right):
-    """Pack the panels `left` to `right`."""
-    for p in range(left, right):
-        pack_panel(b, b_step, b_column, depth, columns, COLUMNS * p, panels, COLUMNS * depth * p)
+                        six_rows(beside, APART * i, 1, LANES, panels, depth, columns, bias, block, turned,
+                                 out, out_row, out_column, r, begin, end, nearest, behind)
+                if rest and end == depth:
+                    r = last - ROWS
+                    if step == 1:
+                        six_rows(a, r * row, row, 1, panels, depth, columns, bias, block, turned,
+                                 out, out_row, out_column, r, 0, end, nearest, behind)
+                    else:
+                        gather_rows(a, r, step, 0, depth, 1, beside)
+                        six_rows(beside, 0, 1, LANES, panels, depth, columns, bias, block, turned,
+                                 out, out_row, out_column, r, 0, end, nearest, behind)
 
 
 @threaded
 def multiply(a, row, step, rows, b, b_step, b_column, columns, depth, bias, panels, out, out_row, out_column, threads):
-    """out = a · b + bias. Each thread packs some columns of b, then computes those, or some rows of all.
+    """out = a · b + bias. Each thread packs the columns of b that it uses: the panels of another are in its cache.
 
-    Of few rows a part would leave much of its last block to be computed twice: then the columns are divided, if there
-    are more of them.
+    The rows are divided among the threads. Of few rows a part would leave much of its last block to be computed twice:
+    then the columns are divided, if there are more of them.
     """
     count = (columns + COLUMNS - 1) // COLUMNS
-    if rows < min(MANY * threads, columns):
-        for thread in prange(threads):
+    few = rows < min(MANY * threads, columns)
+    for thread in prange(threads):
+        first, last, left, right, own = 0, rows, 0, count, panels
+        if few:
             left, right = thread * count // threads, (thread + 1) * count // threads
-            pack_panels(b, b_step, b_column, depth, columns, panels, left, right)
-            some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, 0, rows, left, right)
-    else:
-        for thread in prange(threads):
-            left, right = thread * count // threads, (thread + 1) * count // threads
-            pack_panels(b, b_step, b_column, depth, columns, panels, left, right)
-        for thread in prange(threads):
+        else:
             first, last = thread * rows // threads, (thread + 1) * rows // threads
-            some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, first, last, 0, count)
+            own = panels[thread * count * COLUMNS * depth:]
+        pack_panels(b, b_step, b_column, depth, columns, own, left, right)
+        some_rows(a, row, step, own, depth, columns, bias, out, out_row, out_column, first, last, left, right)
 
 
 def product(a: Any, b: Any, bias: Any = None) -> Any:
@@ -159,7 +183,7 @@ def product(a: Any, b: Any, bias: Any = None) -> Any:
     if b.flags.f_contiguous and rows * (depth + columns) < depth * columns:
         a, b, rows, columns, distances = b.T, a.T, columns, rows, (1, columns)      # the smaller one is packed
     threads = min(get_num_threads(), rows // ROWS) if rows * depth * columns > FEW else 1
-    panels = np.empty(-(-columns // COLUMNS) * COLUMNS * depth, np.float32)
+    panels = np.empty(threads * -(-columns // COLUMNS) * COLUMNS * depth, np.float32)
     factors = *in_one_piece(a), rows, *in_one_piece(b), columns, depth
     multiply(*factors, bias, panels, out.reshape(-1), *distances, threads)
     return out
