@@ -173,6 +173,25 @@ def test_attention_to_heads_that_share_their_numbers(one):
         assert np.allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("broken", [None, "q", "k", "v", "g"])
+@pytest.mark.parametrize(("length", "keys"), [(1, 1), (6, 7), (7, 5), (48, 48), (97, 143), (145, 144), (150, 300)])
+def test_causal_attention_of_blocks_that_end_anywhere(length, keys, broken):
+    """What the mask hides is left out, row by row, unless it is no number: then it spreads as in the reference."""
+    arrays = {name: numbers(2, keys if name in "kv" else length, 5 if name in "qk" else 18) for name in "qkvg"}
+    if broken:
+        arrays[broken][0, -1, 0] = np.nan
+    q, k, v, g = arrays.values()
+    settings = {"is_causal": True, "scale": 0.4, "dropout_p": 0.0 if keys % 4 else 0.3, "seed": 3, "offset": 8}
+    forward, backward = (f"scaled_dot_product_attention{what}" for what in ("", "_grad"))
+    with np.errstate(invalid="ignore"):
+        out, logsumexp = primitive(forward).kernel(np, q, k, v, None, **settings)
+        expected = primitive(backward).kernel(np, g, q, k, v, None, out, logsumexp, **settings)
+    kernels = [KERNELS[name, "numba"].load() for name in (forward, backward)]
+    found = [*kernels[0](np, q, k, v, None, **settings), *kernels[1](np, g, q, k, v, None, out, logsumexp, **settings)]
+    for one, other in zip(found, [out, logsumexp, *expected], strict=True):
+        assert np.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
 @pytest.mark.parametrize("view", ["strided", "expanded"])
 @pytest.mark.parametrize("pool", [False, True])
 def test_batch_norm_with_parameters_that_have_gaps(view, pool):

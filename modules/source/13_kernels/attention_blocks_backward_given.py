@@ -25,22 +25,35 @@ from tinytorch.given.attention_blocks import (
 from tinytorch.given.compiling import inlined, threaded
 from tinytorch.given.exponentials import exponential_below
 from tinytorch.given.random_masks import draw
-from tinytorch.given.row_passes import load_rest, row_product, store_rest
-from tinytorch.given.tiles import COLUMNS, ROWS
-from tinytorch.given.vectors import LANES, broadcast
+from tinytorch.given.row_passes import load_rest, row_product
+from tinytorch.given.tiles import COLUMNS, ROWS, tile_6
+from tinytorch.given.vectors import LANES, broadcast, store
+
+
+@inlined
+def add_turned_product(x, w, w_at, depth, visible, out, out_at, rows, columns):
+    """out[j, c] += Σ x[r, j]·w[r, c] over the rows r < depth of x, a block of scores, to which column j is visible."""
+    for c in range(0, columns, COLUMNS):
+        for j in range(0, rows, ROWS):
+            at, r = out_at + j * columns + c, max(j + 1 - visible, 0)
+            tile_6(x, r * WIDE + j, 1, WIDE, w, w_at + r * columns + c, columns, depth - r, 1, 0, 0,
+                   out, at, columns, out, at, columns)
 
 
 @inlined
 def weights_and_score_gradient(scores, grad, row, columns, logsumexp, level):
-    """Turn a row of scores into weights, and of `grad`, the gradient of the weights, into that of the scores."""
-    at, zero = row * WIDE, broadcast(np.float32(0))
+    """Turn a row of scores into weights, and of `grad`, the gradient of the weights, into that of the scores.
+
+    Behind the last column the tiles of a product find zeros.
+    """
+    at = row * WIDE
     moved = broadcast(np.float32(0) if logsumexp == -np.inf else -logsumexp)
     middle, least = broadcast(level), broadcast(np.float32(-np.inf))
-    for j in range(0, columns, LANES):
+    for j in range(0, min(columns + ROWS - 1, WIDE), LANES):
         weight = exponential_below(load_rest(scores, at + j, columns - j, least) + moved)
-        store_rest(scores, at + j, columns - j, weight)
-        sent = load_rest(grad, at + j, columns - j, zero) - middle
-        store_rest(grad, at + j, columns - j, sent * weight)
+        store(scores, at + j, weight)
+        sent = load_rest(grad, at + j, columns - j, middle) - middle
+        store(grad, at + j, sent * weight)
 
 
 @inlined
@@ -89,26 +102,26 @@ def attend_backward(g, q, k, v, out, logsumexp, dq, dk, dv, geometry, head, size
         rows = min(BLOCK, length - first)
         copy_block(q, g, out, logsumexp, geometry, head, first, rows, sizes, scale, queries, sent, results, levels)
         query_grads[:] = 0
-        seen = min(keys, padded(first + rows, ROWS)) if causal and broken == 0 else keys
+        hidden = causal and broken == 0
+        seen = min(keys, padded(first + rows, ROWS)) if hidden else keys
         for key in range(0, seen, WIDE):
             columns = min(WIDE, seen - key)
-            scores_of(queries, features, turned, key, long, scores, rows, columns)
-            scores_of(sent, width, turned_values, key, long, grad, rows, columns)
-            if causal:
+            visible = first + 1 - key if hidden else columns
+            scores_of(queries, features, turned, key, long, visible, scores, rows, columns)
+            scores_of(sent, width, turned_values, key, long, visible, grad, rows, columns)
+            if causal and not hidden:
                 hide_future(scores, rows, columns, first + 1 - key)
             for r in range(rows):
+                end = min(columns, visible + r)
                 if dropout[0] > 0:
-                    draw(factors, columns, (head * length + first + r) * keys + key, *dropout)
-                    drop_weights(grad, r, columns, factors)
-                weights_and_score_gradient(scores, grad, r, columns, logsumexp[first + r], levels[r])
+                    draw(factors, end, (head * length + first + r) * keys + key, *dropout)
+                    drop_weights(grad, r, end, factors)
+                weights_and_score_gradient(scores, grad, r, end, logsumexp[first + r], levels[r])
                 if dropout[0] > 0:
-                    drop_weights(scores, r, columns, factors)
-            add_product(grad, 0, WIDE, 1, plain, key * features, features, columns,
-                        query_grads, 0, features, rows, features)
-            add_product(grad, 0, 1, WIDE, queries, 0, features, rows,
-                        key_grads, key * features, features, columns, features)
-            add_product(scores, 0, 1, WIDE, sent, 0, width, rows,
-                        value_grads, key * width, width, columns, width)
+                    drop_weights(scores, r, end, factors)
+            add_product(grad, plain, key * features, columns, visible, query_grads, rows, features)
+            add_turned_product(grad, queries, 0, rows, visible, key_grads, key * features, columns, features)
+            add_turned_product(scores, sent, 0, rows, visible, value_grads, key * width, columns, width)
         for r in range(rows):
             at = place(geometry, 5, head) + (first + r) * geometry[5, 3]
             give_back(query_grads, features, r, sizes[2], scale, dq, at)

@@ -4,7 +4,8 @@ The reference writes L × S scores, and goes over them five times forward and se
 is made in the first-level cache, used, and forgotten. What a query needs of all its keys at once, the maximum and the
 sum of its exponentials, is corrected whenever a later block brings a larger maximum (Milakov and Gimelshein, "Online
 normalizer calculation for softmax", 2018); backward the weights are computed anew from the logsumexp (Dao et al.,
-"FlashAttention", 2022). Blocks above the diagonal of a causal mask are left out, which halves the work.
+"FlashAttention", 2022). What a causal mask hides is left out: blocks above its diagonal, and within a block on it each
+row's end, which is called `visible`: row r of the block sees the columns below `visible` + r. That halves the work.
 
 Products take place in registers (see `tiles_given.py`) on copies in which all rows begin side by side, so the arrays
 may be any views whose features are neighbours in memory, as the heads of one matrix product are.
@@ -21,20 +22,22 @@ from tinytorch.given.compiling import inlined, threaded
 from tinytorch.given.exponentials import exponential_below
 from tinytorch.given.random_masks import draw
 from tinytorch.given.row_passes import load_rest, row_maximum, store_rest
-from tinytorch.given.tiles import COLUMNS, ROWS, tile_6
+from tinytorch.given.tiles import COLUMNS, ROWS, tile_6, turn
 from tinytorch.given.vectors import LANES, broadcast, fma, lane_sum, load, store
 
 BLOCK, WIDE = 48, 144     # queries and keys of a block: multiples of a tile's rows and columns
 
 
 @inlined
-def add_product(x, x_at, x_row, x_step, w, w_at, w_step, depth, out, out_at, out_row, rows, columns):
-    """out[r, j] += Σ x[r, k]·w[k, j] over k < depth. More rows and columns are written, up to whole tiles."""
+def add_product(x, w, w_at, depth, visible, out, rows, columns):
+    """out[r, j] += Σ x[r, k]·w[k, j] over the visible k < depth, x being a block of scores.
+
+    More rows and columns are written, up to whole tiles, whose rows share the end of the last one.
+    """
     for j in range(0, columns, COLUMNS):
         for r in range(0, rows, ROWS):
-            at = out_at + r * out_row + j
-            tile_6(x, x_at + r * x_row, x_row, x_step, w, w_at + j, w_step, depth, 1, 0, 0,
-                   out, at, out_row, out, at, out_row)
+            at, seen = r * columns + j, min(depth, visible + r + ROWS - 1)
+            tile_6(x, r * WIDE, WIDE, 1, w, w_at + j, columns, seen, 1, 0, 0, out, at, columns, out, at, columns)
 
 
 @inlined
@@ -54,8 +57,12 @@ def copy_rows(x, at, step, rows, columns, factor, out, width):
 def copy_columns(x, at, step, rows, columns, out, width):
     """out[c, r] = x[at + r·step + c]; zeros up to `width` rows, and up to a multiple of a tile's columns."""
     out[:] = 0
+    long, wide = rows - rows % LANES, columns - columns % LANES
+    for r in range(0, long, LANES):
+        for c in range(0, wide, LANES):
+            turn(x, at + r * step + c, step, out, c * width + r, width)
     for c in range(columns):
-        for r in range(rows):
+        for r in range(long if c < wide else 0, rows):
             out[c * width + r] = x[at + r * step + c]
 
 
@@ -74,17 +81,18 @@ def padded(count, multiple):
 
 
 @inlined
-def scores_of(queries, features, keys, key, long, scores, rows, columns):
-    """Write the scores of a block of queries and the keys from number `key` on, of which there are `long`."""
-    zero = broadcast(np.float32(0))
-    for i in range(0, BLOCK * WIDE, LANES):
-        store(scores, i, zero)
-    add_product(queries, 0, features, 1, keys, key, long, features, scores, 0, WIDE, rows, columns)
+def scores_of(queries, features, keys, key, long, visible, scores, rows, columns):
+    """Write the visible scores of a block of queries and the keys from number `key` on, of which there are `long`."""
+    nothing = np.zeros(COLUMNS, np.float32)
+    for r in range(0, rows, ROWS):
+        for j in range(0, min(columns, visible + r + ROWS - 1), COLUMNS):
+            tile_6(queries, r * features, features, 1, keys, key + j, long, features, 1, 0, 0,
+                   nothing, 0, 0, scores, r * WIDE + j, WIDE)
 
 
 @inlined
 def hide_future(scores, rows, columns, visible):
-    """Set to -inf what a causal query may not see: of row r all from number `visible` + r on."""
+    """Set to -inf what a causal query may not see, where all scores are computed because some are no numbers."""
     for r in range(rows):
         for j in range(max(visible + r, 0), columns):
             scores[r * WIDE + j] = -np.inf
@@ -94,7 +102,8 @@ def hide_future(scores, rows, columns, visible):
 def weigh(scores, row, columns, top, total, mixed, width):
     """Turn a row of scores into e**(score - top) and correct `mixed`, the sum of weighted values, if top has changed.
 
-    top, total: the maximum and the sum of exponentials of every query, so far.
+    Behind the last column the tiles of a product find zeros. top, total: the maximum and the sum of exponentials of
+    every query, so far.
     """
     at, before = row * WIDE, top[row]
     largest = row_maximum(scores, at, columns)
@@ -102,7 +111,7 @@ def weigh(scores, row, columns, top, total, mixed, width):
         top[row] = largest
     shift = np.float32(0) if top[row] == -np.inf else top[row]
     moved, least, part = broadcast(-shift), broadcast(np.float32(-np.inf)), broadcast(np.float32(0))
-    for j in range(0, columns, LANES):
+    for j in range(0, min(columns + ROWS - 1, WIDE), LANES):
         power = exponential_below(load_rest(scores, at + j, columns - j, least) + moved)
         part = part + power
         store(scores, at + j, power)
@@ -150,22 +159,25 @@ def attend(q, k, v, out, logsumexp, geometry, head, sizes, causal, scale, dropou
     broken = copy_rows(v, place(geometry, 2, head), geometry[2, 3], keys, sizes[3], np.float32(1), values, width)
     for first in range(0, length, BLOCK):
         rows = min(BLOCK, length - first)
-        seen = min(keys, padded(first + rows, ROWS)) if causal and broken == 0 else keys
+        hidden = causal and broken == 0     # otherwise what is no number spreads, as in the reference
+        seen = min(keys, padded(first + rows, ROWS)) if hidden else keys
         at = place(geometry, 0, head) + first * geometry[0, 3]
         copy_rows(q, at, geometry[0, 3], rows, sizes[2], scale, queries, features)
         mixed[:] = 0
         top[:] = -np.inf
         for key in range(0, seen, WIDE):
             columns = min(WIDE, seen - key)
-            scores_of(queries, features, turned, key, long, scores, rows, columns)
-            if causal:
+            visible = first + 1 - key if hidden else columns
+            scores_of(queries, features, turned, key, long, visible, scores, rows, columns)
+            if causal and not hidden:
                 hide_future(scores, rows, columns, first + 1 - key)
             for r in range(rows):
-                weigh(scores, r, columns, top, total, mixed, width)
+                end = min(columns, visible + r)
+                weigh(scores, r, end, top, total, mixed, width)
                 if dropout[0] > 0:
-                    draw(factors, columns, (head * length + first + r) * keys + key, *dropout)
-                    drop_weights(scores, r, columns, factors)
-            add_product(scores, 0, WIDE, 1, values, key * width, width, columns, mixed, 0, width, rows, width)
+                    draw(factors, end, (head * length + first + r) * keys + key, *dropout)
+                    drop_weights(scores, r, end, factors)
+            add_product(scores, values, key * width, columns, visible, mixed, rows, width)
         for r in range(rows):
             empty = total[r] == 0
             share = np.float32(1) if empty else np.float32(1) / total[r]
