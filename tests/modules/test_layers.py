@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import tinytorch
 from tinytorch import Tensor, nn
@@ -378,6 +379,20 @@ def test_what_cannot_be_saved_is_refused_before_anything_is_written(tmp_path: Pa
     with pytest.raises(tinytorch.DTypeError, match=rf"^save: .*at {place}"):
         tinytorch.save(bad, path)
     assert tinytorch.load(path) == 1 and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_saved_file_can_be_read_by_whom_any_new_file_can(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    tinytorch.save({"a": tinytorch.ones(2)}, tmp_path / "m")
+    modes = [oct((tmp_path / name).stat().st_mode) for name in ("m", "plain")]
+    assert modes[0] == modes[1]
+
+
+def test_a_structure_without_end_is_a_damaged_file(tmp_path: Path) -> None:
+    deep = "[" * 100_000
+    save_file({"a": np.ones(2)}, tmp_path / "m", {"structure": deep})
+    with pytest.raises(tinytorch.TinyTorchError, match="expected a whole file written by"):
+        tinytorch.load(tmp_path / "m")
 
 
 def test_an_object_that_contains_itself_is_refused(tmp_path: Path) -> None:

@@ -1,15 +1,11 @@
-"""What is given in module 16: tokenizers at their edges, configurations, files, generation, data; and its refusals."""
+"""What is given in module 16: configurations, files, generation, data; refusals. Tokenizers: test_tokenizers.py."""
 
-import json
-import random
 from collections import Counter
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import tinytorch
 from tinytorch import Tensor, TinyTorchError, nn, no_grad
@@ -19,14 +15,10 @@ from tinytorch.core.tinygpt import KVCache
 from tinytorch.datasets import TokenDataset, synthetic_text
 from tinytorch.given.decoding import Decoder
 from tinytorch.given.generating import CHUNK, draw, window_start
-from tinytorch.given.pair_merging import fast_merges
-from tinytorch.given.piece_encoding import fast_tokens
-from tinytorch.given.text_pieces import pieces
 from tinytorch.models import GPTConfig, TinyGPT
-from tinytorch.text import BPETokenizer, CharTokenizer, load_gpt, load_tokenizer, next_token_loss, save_gpt
+from tinytorch.text import CharTokenizer, bigram_loss, load_gpt, next_token_loss, save_gpt
 
 FROZEN = dict(np.load(Path(__file__).parents[1] / "data" / "tinygpt.npz"))
-TRAINED = BPETokenizer.train(synthetic_text(6000) + "naïve 🦊 café " * 20, 420)
 SMALL = {"context": 8, "layers": 1, "heads": 2, "width": 8}
 
 
@@ -38,155 +30,6 @@ def small(vocab_size: int = 7, **changes) -> TinyGPT:
         for parameter in model.parameters():
             parameter.copy_(tinytorch.randn(*parameter.shape))
     return model
-
-
-# ---- tokenizers ------------------------------------------------------------------------------------------------------
-
-
-@given(st.text(alphabet=st.characters(), max_size=60))
-@settings(max_examples=150, deadline=None)
-def test_every_unicode_text_comes_back(text):
-    assert "".join(pieces(text)) == text
-    assert TRAINED.decode(TRAINED.encode(text)) == text
-    assert "".join(TRAINED.stream(TRAINED.encode(text))) == text
-
-
-@given(st.dictionaries(st.binary(min_size=1, max_size=12), st.integers(1, 5), max_size=12))
-@settings(max_examples=60, deadline=None)
-def test_fast_merges_are_the_plain_ones(words):
-    assert fast_merges(words, 20) == tinytorch.core.tinygpt.learn_merges(words, 20)
-
-
-@given(
-    st.lists(st.sampled_from(list(b"ab ")), min_size=65, max_size=200).map(bytes),
-    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=12),
-)
-@settings(max_examples=150, deadline=None)
-def test_a_long_piece_gets_the_tokens_of_the_plain_way(data, pairs):
-    known = [*b"ab ", *range(256, 270)]
-    merges = [(known[first % (3 + n)], known[second % (3 + n)]) for n, (first, second) in enumerate(pairs)]
-    tokenizer = BPETokenizer(merges)
-    assert fast_tokens(data, tokenizer.ranks) == tokenizer.encode_piece(data)
-
-
-class Counted(dict):
-    """A dict that counts how often it is asked."""
-
-    asked = 0
-
-    def __contains__(self, key):
-        self.asked += 1
-        return super().__contains__(key)
-
-    def get(self, key, default=None):
-        self.asked += 1
-        return super().get(key, default)
-
-
-@pytest.mark.parametrize("letters", ["\n ", "abcdefgh", "éß"])
-def test_a_long_piece_costs_its_length(letters):
-    rng = random.Random(1)
-    words = ["".join(rng.choices(letters, k=8)) for _ in range(300)]
-    tokenizer = BPETokenizer.train(".".join(words), 340)
-    tokenizer.ranks = Counted(tokenizer.ranks)
-    text = "".join(rng.choices(letters, k=3000))
-    assert tokenizer.decode(tokenizer.encode(text)) == text
-    count = len(text.encode())
-    assert tokenizer.ranks.asked < 8 * count, f"{tokenizer.ranks.asked} look-ups for {count} bytes"
-
-
-def test_merges_that_double_and_double_are_refused(tmp_path):
-    doubling = [(97, 97), *((n, n) for n in range(256, 295))]
-    with pytest.raises(TinyTorchError, match="at most 16,777,216 bytes in all, found more from token 278 on"):
-        BPETokenizer(doubling)
-    state = {"format": 1, "kind": "bytes", "merges": doubling}
-    (tmp_path / "t.json").write_text(json.dumps(state))
-    with pytest.raises(TinyTorchError, match=r"load_tokenizer: .* 16,777,216 bytes"):
-        load_tokenizer(tmp_path / "t.json")
-    save_gpt(tmp_path / "gpt", small(), CharTokenizer("abcdefg"))
-    tinytorch.save({**tinytorch.load(tmp_path / "gpt"), "tokenizer": state}, tmp_path / "other")
-    with pytest.raises(TinyTorchError, match="16,777,216 bytes"):
-        load_gpt(tmp_path / "other")
-
-
-def test_a_character_waits_until_its_bytes_are_there():
-    plain = BPETokenizer()
-    assert list(plain.stream(plain.encode("a🦊é"))) == ["a", "🦊", "é"]
-    assert "".join(plain.stream([0xF0, 0x9F])) == "\N{REPLACEMENT CHARACTER}"
-
-
-@given(st.lists(st.sampled_from([*"\N{REPLACEMENT CHARACTER}🦊éa ".encode(), 0xFF])))
-@settings(max_examples=150, deadline=None)
-def test_a_stream_of_any_bytes_is_the_text_of_them_all(tokens):
-    plain = BPETokenizer()
-    assert "".join(plain.stream(tokens)) == plain.decode(tokens)
-
-
-@pytest.mark.parametrize("text", ["\ufffd🦊", "x\ufffd\ufffd你", "a\ud800é"], ids=ascii)
-def test_a_replacement_character_in_a_text_is_a_character(text):
-    for tokenizer in (BPETokenizer(), TRAINED, CharTokenizer(text)):
-        assert "".join(tokenizer.stream(tokenizer.encode(text))) == text
-    assert list(BPETokenizer().stream(text.encode("utf-8", "surrogatepass"))) == list(text)
-
-
-def test_bytes_that_are_no_text_are_replaced():
-    assert BPETokenizer().decode([97, 0xFF, 98]) == "a\N{REPLACEMENT CHARACTER}b"
-
-
-def test_no_token_crosses_a_word():
-    spaces = [part for part in TRAINED.parts if b" " in part.strip(b" ")]
-    assert not spaces, f"tokens with a space inside: {spaces}"
-
-
-def test_training_stops_when_nothing_repeats():
-    assert BPETokenizer.train("abc", 1000).vocab_size == 256
-    assert BPETokenizer.train("", 300).encode("x") == [120]
-
-
-@pytest.mark.parametrize(
-    ("refuse", "part"),
-    [
-        (lambda: BPETokenizer.train("abc", 100), "256"),
-        (lambda: BPETokenizer.train(b"abc", 300), "expected a text, found bytes"),
-        (lambda: TRAINED.encode(None), "expected a text"),
-        (lambda: TRAINED.decode([TRAINED.vocab_size]), "another tokenizer"),
-        (lambda: TRAINED.decode([0.5]), "whole numbers"),
-        (lambda: TRAINED.decode(None), "whole numbers"),
-        (lambda: BPETokenizer([(97, 98, 99)]), "expected merges as pairs"),
-        (lambda: BPETokenizer(5), "expected merges as pairs"),
-        (lambda: BPETokenizer([(97, 256)]), r"below 256, found \(97, 256\)"),
-        (lambda: CharTokenizer("ab").encode("abc"), "'c' at position 2"),
-        (lambda: CharTokenizer("ab").decode([-1]), "found -1"),
-    ],
-)
-def test_tokenizers_refuse_in_a_sentence(refuse, part):
-    with pytest.raises(TinyTorchError, match=part):
-        refuse()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "[1]",
-        "{}",
-        '{"format": 2, "kind": "bytes", "merges": []}',
-        '{"format": 1, "kind": "bytes", "merges": [[999, 1]]}',
-    ],
-)
-def test_a_damaged_tokenizer_file_is_refused(content, tmp_path):
-    (tmp_path / "t.json").write_text(content)
-    with pytest.raises(TinyTorchError, match=r"load_tokenizer: expected .*t\.json"):
-        load_tokenizer(tmp_path / "t.json")
-    with pytest.raises(FileNotFoundError, match="found none"):
-        load_tokenizer(tmp_path / "none.json")
-
-
-def test_a_tokenizer_is_plain_json(tmp_path):
-    TRAINED.save(tmp_path / "t.json")
-    assert json.loads((tmp_path / "t.json").read_text())["merges"][0] == list(TRAINED.merges[0])
-    assert load_tokenizer(tmp_path / "t.json").merges == TRAINED.merges
-    assert [path.name for path in tmp_path.iterdir()] == ["t.json"]
 
 
 # ---- rotary positions ------------------------------------------------------------------------------------------------
@@ -238,6 +81,8 @@ def test_rotary_positions_refuse_in_a_sentence(refuse, part):
         ({"norm": "batch"}, "'layer' or 'rms'"),
         ({"positions": "rotary", "heads": 8}, "even width / heads"),
         ({"layers": 1.5}, "whole number"),
+        ({"bias": "no"}, "GPTConfig's bias: expected True or False, found 'no'"),
+        ({"tied": 2}, "GPTConfig's tied"),
     ],
 )
 def test_configurations_that_cannot_be_are_refused(changes, part):
@@ -415,6 +260,8 @@ def test_tensors_are_prompts_too():
         ({"prompts": [[]]}, "empty one"),
         ({"prompts": []}, "empty one"),
         ({"temperature": -1}, "temperature"),
+        ({"temperature": float("nan")}, "temperature: expected a number of 0 or more, found nan"),
+        ({"temperature": 1e-310}, "expected 0, which takes the likeliest token, or 1e-09 or more, found 1e-310"),
         ({"top_k": 0}, "top_k"),
         ({"top_p": 1.5}, "top_p"),
         ({"tokens": -1}, "number of tokens"),
@@ -424,6 +271,7 @@ def test_tensors_are_prompts_too():
         ({"prompts": ["abc"]}, "encode the text"),
         ({"prompts": [1, 2]}, "a row of tokens"),
         ({"prompts": [[[1, 2]]]}, r"found one of shape \(1, 2\)"),
+        ({"prompts": [[1, [2]]]}, "lists of different lengths"),
         ({"prompts": [[0.5]]}, "whole numbers as tokens, found float64"),
     ],
 )
@@ -439,6 +287,36 @@ def test_a_model_whose_weights_are_no_numbers_writes_nothing():
     for cache in (False, True):
         with pytest.raises(TinyTorchError, match="found nan as the sum of a row: the logits are not finite"):
             model.generate([[1]], 2, cache=cache)
+
+
+# ---- the mark to beat -----------------------------------------------------------------------------------------------
+
+
+def test_pairs_are_counted_in_lists_arrays_and_tensors():
+    expected = bigram_loss(np.array([0, 1, 0, 1]), np.array([0, 1]), 2)
+    assert expected == pytest.approx(-np.log(3 / 4))
+    for kind in (list, np.int32, Tensor):
+        assert bigram_loss(kind([0, 1, 0, 1]), kind([0, 1]), 2) == expected
+    assert bigram_loss([], [0, 1], 4) == pytest.approx(np.log(4)), "who has seen nothing guesses evenly"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (([0, 5], [0, 1], 3), "expected tokens from 0 to 2, found 0 to 5: vocab_size is the tokenizer's"),
+        (([0, 1], [0, 3], 3), "found 0 to 3"),
+        (([0, -1], [0, 1], 3), "found -1 to 0"),
+        (([0, 1], [0], 3), "two tokens or more for validation, found 1"),
+        (([0.5, 1], [0, 1], 3), "whole numbers as tokens, found float64"),
+        (([[0, 1]], [0, 1], 3), "one row of tokens, found"),
+        ((None, [0, 1], 3), "found object"),
+        (([0, 1], [0, 1], 0), "bigram_loss's vocab_size"),
+        (([0, 1], [0, 1], 2.5), "bigram_loss's vocab_size"),
+    ],
+)
+def test_pairs_that_cannot_be_counted_are_refused_in_a_sentence(arguments, part):
+    with pytest.raises(TinyTorchError, match=part):
+        bigram_loss(*arguments)
 
 
 # ---- files and data --------------------------------------------------------------------------------------------------
@@ -460,6 +338,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         small(9).load_state_dict(model.state_dict())
     for refuse, part in (
         (lambda: save_gpt(tmp_path / "other", nn.Linear(2, 2), tokenizer), "expected a TinyGPT, found Linear"),
+        (lambda: load_gpt(tmp_path / "gpt", {"layers": 1}), "load_gpt's config: expected a GPTConfig, found dict"),
         (lambda: save_gpt(tmp_path / "other", model, None), "expected the model's tokenizer, found NoneType"),
     ):
         with pytest.raises(TinyTorchError, match=part):
@@ -495,6 +374,8 @@ def test_windows_of_tokens():
         (lambda: TokenDataset(range(4), 4), "more than context=4"),
         (lambda: TokenDataset([0.5] * 9, 4), "whole numbers"),
         (lambda: data[2], "below 2"),
+        (lambda: data["a"], "whole numbers as indices, found"),
+        (lambda: data[0:2], "whole numbers as indices, found"),
     ):
         with pytest.raises(TinyTorchError, match=part):
             refuse()

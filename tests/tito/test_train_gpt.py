@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from tinytorch.text import CharTokenizer, save_gpt
 from tito.commands.train_text_view import TextLines
 from tito.project import find_project
 from tito.training.recipes import RECIPES, TextRecipe, adjusted
-from tito.training.runs import MODEL, Job, new_run, read_job
+from tito.training.runs import BEST, MODEL, Job, new_run, read_job
 
 ROOT = find_project(Path(__file__)).root
 TINY = ("--layers", "1", "--heads", "2", "--width", "16", "--context", "16", "--threads", "1")
@@ -113,6 +114,17 @@ def test_a_text_of_one_s_own_in_byte_pairs(tmp_path: Path) -> None:
     assert generate(str(tmp_path / "run"), "--prompt", "日本", "--tokens", "5").startswith("日本")
 
 
+def test_the_weights_of_the_lowest_validation_loss_are_kept(tmp_path: Path) -> None:
+    rng, text, folder = random.Random(0), tmp_path / "noise.txt", tmp_path / "run"
+    text.write_text("\ufeff" + "".join(rng.choices("abcd\n", k=600)), encoding="utf-8")
+    options = ("--text", str(text), "--steps", "64", "--lr", "0.03", "--warmup", "4", "--weight-decay", "0")
+    *events, result = train(*options, *TINY, "--output", str(folder))
+    losses = {event["step"]: event["validation_loss"] for event in events if event["event"] == "check"}
+    assert result["kept_step"] == min(losses, key=losses.__getitem__) < 64
+    assert result["validation_loss"] < losses[64] and not (folder / BEST).exists()
+    assert events[0]["vocabulary"] == 5, "the mark that some editors put in front of a text is none of its characters"
+
+
 def test_without_a_prompt_a_text_begins_with_a_new_line(whole: Run) -> None:
     assert generate(str(whole.folder), "--tokens", "3").startswith("\n")
 
@@ -176,21 +188,26 @@ def test_what_is_no_gpt_is_one_sentence(whole: Run, tmp_path: Path) -> None:
         (("--text", "short.txt"), "expected a text of at least"),
         (("--text", "none.txt"), "expected a text file at"),
         (("--text", "latin.txt"), "expected a text in UTF-8"),
+        (("--text", "same.txt", "--tokenizer", "bytes"), "expected more than 64 tokens of same.txt for validation"),
     ],
 )
 def test_settings_that_cannot_be_are_one_sentence(tmp_path: Path, options: tuple[str, ...], part: str) -> None:
     (tmp_path / "short.txt").write_text("too short")
+    (tmp_path / "same.txt").write_text("a" * 5000)
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9 " * 400)
     given = [str(tmp_path / option) if option.endswith(".txt") else option for option in options]
     assert part in fail(ROOT, "train", "gpt", *given, "--output", str(tmp_path / "run"))
+    assert not list((tmp_path / "run").iterdir()), "nothing is left that --resume would find"
 
 
 def test_a_loss_that_is_not_finite_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     show = TextLines(Job(RECIPES["gpt"], seed=0, threads=1), "runs/gpt-001")
     show({"event": "baseline", "loss": "inf"})
+    show({"event": "baseline", "loss": -0.0})
     show({"event": "check", "step": 1, "steps": 2, "train_loss": 1.25, "validation_loss": "nan"})
     out = capsys.readouterr().out
-    assert "a validation loss of inf" in out and "training loss 1.250, validation loss nan" in out, out
+    for part in ("a validation loss of inf", "of 0.000", "training loss 1.250, validation loss nan"):
+        assert part in out, out
 
 
 def test_a_text_that_has_changed_is_not_gone_on_with(tmp_path: Path) -> None:

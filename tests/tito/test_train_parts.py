@@ -13,7 +13,7 @@ from tito.errors import ProjectError, UsageError
 from tito.project import Project
 from tito.training import runs
 from tito.training.recipes import RECIPES, adjusted, recipe
-from tito.training.runs import Job, new_run, read_job, unfinished_run
+from tito.training.runs import Job, begun_or_gone, new_run, read_job, read_plan, unfinished_run
 
 # ---- recipes -------------------------------------------------------------------------------------------------------
 
@@ -22,6 +22,12 @@ def test_only_the_given_numbers_of_a_recipe_change() -> None:
     changed = adjusted(recipe("cifar10"), {"epochs": 2, "lr": 0.5, "seed": 7})
     assert (changed.epochs, changed.lr) == (2, 0.5)
     assert adjusted(changed, {"epochs": 5, "lr": 0.1}) == RECIPES["cifar10"]
+
+
+def test_a_short_run_of_a_text_climbs_for_a_tenth_of_its_steps() -> None:
+    for given, warmup in (({"steps": 5000}, 100), ({"steps": 300}, 30), ({"steps": 1}, 0), ({"lr": 1.0}, 100)):
+        assert adjusted(recipe("gpt"), given).warmup == warmup, given
+    assert adjusted(recipe("gpt"), {"steps": 300, "warmup": 90, "weight_decay": 0.0}).warmup == 90
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
@@ -82,6 +88,34 @@ def test_a_damaged_job_is_one_sentence(project: Project, content: str) -> None:
     (folder / runs.RUN).write_text(content)
     with pytest.raises(ProjectError, match=r"run\.json as tito wrote it, found it damaged"):
         read_job(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "5", '{"source": "digits"}'])
+def test_a_damaged_plan_is_one_sentence(project: Project, content: str) -> None:
+    folder = new_run(project, JOB, None)
+    assert read_plan(folder, "source", "epochs") is None
+    (folder / runs.PLAN).write_text(content)
+    with pytest.raises(ProjectError, match=r"plan\.json as tito wrote it, found it damaged"):
+        read_plan(folder, "source", "epochs")
+
+
+def fail_in(project: Project, folder: Path) -> None:
+    with pytest.raises(UsageError, match="no such text"), begun_or_gone(project, folder):
+        raise UsageError("no such text")
+
+
+def test_a_run_that_failed_before_its_plan_leaves_nothing_to_resume(project: Project, tmp_path: Path) -> None:
+    begun, second, third = new_run(project, JOB, None), new_run(project, JOB, None), new_run(project, JOB, None)
+    (begun / runs.PLAN).write_text("{}")
+    (third / "notes.txt").write_text("mine")
+    for folder in (begun, second, third):
+        fail_in(project, folder)
+    assert (begun / runs.RUN).is_file() and not second.exists()
+    assert [path.name for path in third.iterdir()] == ["notes.txt"]
+    assert unfinished_run(project, "cifar10", None) == begun
+    chosen = new_run(project, JOB, tmp_path / "chosen")
+    fail_in(project, chosen)
+    assert new_run(project, JOB, tmp_path / "chosen") == chosen, "the folder can be used again"
 
 
 def test_the_job_is_readable_json(project: Project) -> None:

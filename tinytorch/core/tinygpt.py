@@ -23,7 +23,7 @@ from tinytorch.given.initialization import normal_, zeros_
 from tinytorch.given.pair_merging import fast_merges
 from tinytorch.given.synthetic_text import synthetic_text
 from tinytorch.given.text_pieces import count_pieces, to_text
-from tinytorch.given.token_windows import TokenDataset
+from tinytorch.given.token_windows import TokenDataset, counted_rows
 from tinytorch.given.tokenizer_base import load_tokenizer
 from tinytorch.given.tokenizer_tables import BytePairTable, CharacterTable
 
@@ -137,6 +137,7 @@ def bigram_loss(train, validation, vocab_size):
         4. minus the mean of log_p[validation[:-1], validation[1:]].
     EXAMPLE: train [0, 1, 0, 1], validation [0, 1], 2 tokens -> -log(3/4) = 0.288
     """
+    train, validation = counted_rows(train, validation, vocab_size)
     counts = np.ones((vocab_size, vocab_size))
     np.add.at(counts, (train[:-1], train[1:]), 1)
     log_p = np.log(counts / counts.sum(axis=1, keepdims=True))

@@ -17,6 +17,7 @@ from tinytorch.given.gpt_parts import check_sampling
 from tinytorch.given.inspection import inference
 from tinytorch.given.random import BLOCK, Generator, random_uniform
 from tinytorch.given.settings import whole
+from tinytorch.given.tokenizer_base import token_array
 
 CHUNK = 256 * BLOCK  # positions that get room, and draws, at a time: a text may be stopped long before its end
 
@@ -51,7 +52,7 @@ def _row(prompt: Any) -> np.ndarray:
     """Return one prompt as an array (length,) of whole numbers."""
     if isinstance(prompt, str):
         raise _no_prompt(prompt)
-    row = np.asarray(prompt.numpy() if hasattr(prompt, "numpy") else prompt)
+    row = token_array(prompt, "TinyGPT.generate")
     if row.size == 0:
         raise ShapeError("TinyGPT.generate: expected a prompt of at least one token, found an empty one.")
     if row.ndim != 1:
@@ -59,8 +60,6 @@ def _row(prompt: Any) -> np.ndarray:
             f"TinyGPT.generate: expected each prompt to be a row of tokens, as in [[1, 2, 3]], found one of shape "
             f"{row.shape}."
         )
-    if row.dtype.kind not in "iu":
-        raise DTypeError(f"TinyGPT.generate: expected whole numbers as tokens, found {row.dtype}.")
     return row
 
 

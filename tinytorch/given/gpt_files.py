@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from tinytorch.core.engine import DTypeError, TinyTorchError
-from tinytorch.given.gpt_config import GPTConfig, config_of, differences
+from tinytorch.given.gpt_config import GPTConfig, config_of, differences, expect_config
 from tinytorch.given.serialization import load, save
 from tinytorch.given.tokenizer_base import Tokenizer, describe, tokenizer_of
 
@@ -37,6 +37,8 @@ def read_gpt(path: str | os.PathLike[str], build: Any, expected: Any = None) -> 
 
     expected: the GPTConfig that the file must hold, if only that one will do.
     """
+    if expected is not None:
+        expect_config(expected, "load_gpt's config")
     content = load(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT or not set(content) >= PARTS:
         raise TinyTorchError(

@@ -19,7 +19,9 @@ from tinytorch.given.gpt_config import GPTConfig
 from tinytorch.given.group_norms import RMSNorm
 from tinytorch.given.normalisation import LayerNorm
 from tinytorch.given.rotary_positions import RotaryPositions
-from tinytorch.given.settings import number, whole
+from tinytorch.given.settings import SettingError, number, whole
+
+COLDEST = 1e-9  # the lowest temperature: below, logits divided by it overflow
 
 
 def norm_of(config: GPTConfig) -> Module:
@@ -134,7 +136,10 @@ def check_tokens(tokens: Any, config: GPTConfig, start: int) -> None:
 
 def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
     """Refuse settings of sampling that mean nothing."""
-    number(temperature, "temperature", 0)
+    if 0 < number(temperature, "temperature", 0) < COLDEST:
+        raise SettingError(
+            f"temperature: expected 0, which takes the likeliest token, or {COLDEST:g} or more, found {temperature!r}."
+        )
     if top_k is not None:
         whole(top_k, "top_k", 1)
     if top_p is not None:

@@ -35,12 +35,8 @@ def save(obj: Any, f: str | os.PathLike | IO[bytes]) -> None:
     metadata = {STRUCTURE: json.dumps(_describe(obj, (), arrays))}
     if callable(getattr(f, "write", None)):
         return _write_into(f, arrays, metadata)
-    _check_path(f, "save")
-    path = Path(os.path.realpath(f))
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"save: expected an existing folder for {path.name}, found no {path.parent}.")
-    if path.is_dir():
-        raise IsADirectoryError(f"save: expected the path of a file, found the folder {path}.")
+    path = Path(os.path.realpath(check_path(f, "save")))
+    check_target(path, "save")
     _write(path, arrays, metadata)
 
 
@@ -52,10 +48,8 @@ def load(f: str | os.PathLike | IO[bytes], map_location: Any = None, *, weights_
     arguments.check_device(map_location)
     if callable(getattr(f, "read", None)):
         return _load_bytes(f.read(), "an open file")
-    _check_path(f, "load")
-    path = Path(f)
-    if not path.is_file():
-        raise FileNotFoundError(f"load: expected a file at {path}, found {'a folder' if path.is_dir() else 'none'}.")
+    path = Path(check_path(f, "load"))
+    check_source(path, "load")
     return _load_bytes(path.read_bytes(), str(path))
 
 
@@ -71,7 +65,7 @@ def _load_bytes(content: Any, place: str) -> Any:
         if STRUCTURE not in metadata:
             return {name: from_array(array) for name, array in arrays.items()}
         return _rebuild(json.loads(metadata[STRUCTURE]), arrays)
-    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TinyTorchError(
             f"load: expected a whole file written by tinytorch.save, found {len(content)} bytes that are "
@@ -79,9 +73,25 @@ def _load_bytes(content: Any, place: str) -> Any:
         ) from error
 
 
-def _check_path(f: Any, what: str) -> None:
+def check_path(f: Any, what: str, wanted: str = "a path or a file open for bytes") -> str | os.PathLike[str]:
+    """Return `f` if it is a path; `what` is who asks, `wanted` what it takes."""
     if not isinstance(f, str | os.PathLike):
-        raise DTypeError(f"{what}: expected a path or a file open for bytes, found {type(f).__name__}.")
+        raise DTypeError(f"{what}: expected {wanted}, found {type(f).__name__}.")
+    return f
+
+
+def check_source(path: Path, what: str) -> None:
+    """Raise unless there is a file to read."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{what}: expected a file at {path}, found {'a folder' if path.is_dir() else 'none'}.")
+
+
+def check_target(path: Path, what: str) -> None:
+    """Raise unless a file can get this name: its folder must be there."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{what}: expected an existing folder for {path.name}, found no {path.parent}.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{what}: expected the path of a file, found the folder {path}.")
 
 
 # ---- from objects to a description and back
@@ -166,7 +176,10 @@ def _write(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str]) 
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode & 0o777  # that of any new file; safetensors would keep others from reading
         save_file(arrays, temporary, metadata)
+        os.chmod(temporary, mode)
         _flush(temporary)
         os.replace(temporary, path)
     except SafetensorError as error:

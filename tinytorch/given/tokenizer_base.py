@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinytorch.core.engine import DTypeError, IndexingError, TinyTorchError
+from tinytorch.core.engine import DTypeError, IndexingError, ShapeError, TinyTorchError
+from tinytorch.given.serialization import check_path, check_source, check_target
 
 FORMAT = 1
 
@@ -60,9 +61,12 @@ class Tokenizer:
     def checked_tokens(self, tokens: Any) -> list[int]:
         """Return tokens (a Tensor, an array or numbers) as a list, every one of them known."""
         whole = tokens if isinstance(tokens, Iterable) else [tokens]
-        array = np.asarray(tokens.numpy() if hasattr(tokens, "numpy") else list(whole))
-        if array.size and array.dtype.kind not in "iu":
-            raise DTypeError(f"{type(self).__name__}.decode: expected whole numbers as tokens, found {array.dtype}.")
+        array = token_array(tokens if hasattr(tokens, "numpy") else list(whole), f"{type(self).__name__}.decode")
+        if array.ndim > 1:
+            raise ShapeError(
+                f"{type(self).__name__}.decode: expected one row of tokens, found an array {array.shape}: decode each "
+                "row by itself."
+            )
         found = [int(token) for token in array.reshape(-1)]
         for token in found:
             if not 0 <= token < self.vocab_size:
@@ -78,7 +82,8 @@ class Tokenizer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the tokenizer as JSON: to a temporary file that then takes the name."""
-        target = Path(path)
+        target = Path(check_path(path, "Tokenizer.save", "a path"))
+        check_target(target, "Tokenizer.save")
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
             with temporary.open("w", encoding="utf-8") as file:
@@ -91,6 +96,17 @@ class Tokenizer:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.vocab_size} tokens)"
+
+
+def token_array(tokens: Any, name: str) -> np.ndarray:
+    """Return tokens (a Tensor, an array, or lists) as an array of whole numbers; `name` is who asks."""
+    try:
+        array = np.asarray(tokens.numpy() if hasattr(tokens, "numpy") else tokens)
+    except ValueError:
+        raise ShapeError(f"{name}: expected a row of tokens, found lists of different lengths.") from None
+    if array.size and array.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: expected whole numbers as tokens, found {array.dtype}.")
+    return array
 
 
 def describe(tokenizer: Tokenizer) -> dict[str, Any]:
@@ -114,11 +130,10 @@ def tokenizer_of(description: Any, place: str) -> Tokenizer:
 
 def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     """Return the tokenizer that `save` wrote."""
-    source = Path(path)
-    if not source.is_file():
-        raise FileNotFoundError(f"load_tokenizer: expected a file at {source}, found none.")
+    source = Path(check_path(path, "load_tokenizer", "a path"))
+    check_source(source, "load_tokenizer")
     try:
         description = json.loads(source.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TinyTorchError(f"load_tokenizer: expected JSON in {source}, found a damaged file ({error}).") from error
     return tokenizer_of(description, str(source))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import index
 from typing import Any
 
 from tinytorch.core.engine import TinyTorchError
@@ -125,7 +126,7 @@ class BytePairTable(Tokenizer, abstract=True):
 def _pairs(merges: Any) -> list[Pair]:
     """Return the pairs as tuples of two int."""
     try:
-        return [(int(first), int(second)) for first, second in merges]
+        return [(index(first), index(second)) for first, second in merges]
     except (TypeError, ValueError) as error:
         raise TinyTorchError(
             f"BPETokenizer: expected merges as pairs of tokens, as in [(97, 98)], found {merges!r:.40}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,6 +97,8 @@ def gpt(
     seed: Seed = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Windows in a step.")] = None,
     lr: LearningRate = None,
+    warmup: Annotated[int | None, typer.Option("--warmup", min=0, help="Steps in which the rate climbs.")] = None,
+    weight_decay: Annotated[float | None, typer.Option("--weight-decay", min=0.0, help="Of matrices only.")] = None,
     threads: Threads = None,
     output: Output = None,
     resume: Resume = False,
@@ -105,6 +107,7 @@ def gpt(
     """Train a TinyGPT on Shakespeare, on your own text, or on generated plays where Shakespeare cannot be had."""
     changes: Settings = {"steps": steps, "batch_size": batch_size, "lr": lr, "context": context, "layers": layers}
     changes |= {"heads": heads, "width": width, "dropout": dropout, "vocab_size": vocab_size}
+    changes |= {"warmup": warmup, "weight_decay": weight_decay}
     changes |= {"text": None if text is None else str(text.resolve()), "tokenizer": tokenizer and tokenizer.value}
     _train("gpt", changes, {"seed": seed, "threads": threads}, output, resume, as_json)
 
@@ -120,6 +123,7 @@ def _train(
     """Start or continue a run and show what it reports."""
     from tito.commands.train_view import view
     from tito.training.recipes import recipe
+    from tito.training.runs import begun_or_gone
     from tito.training.session import check_modules, train
 
     project, course = project_and_course()
@@ -127,7 +131,8 @@ def _train(
     given = {key: value for key, value in {**changes, **around}.items() if value is not None}
     job, folder = _continued(project, name, given, output) if resume else _started(project, name, given, output)
     stopped = False
-    with closing(train(project, job, folder)) as events, view(project, job, folder, as_json) as show:
+    guard = nullcontext() if resume else begun_or_gone(project, folder)
+    with guard, closing(train(project, job, folder)) as events, view(project, job, folder, as_json) as show:
         for event in events:
             stopped = event["event"] in ("stopped", "killed")
             show(event)

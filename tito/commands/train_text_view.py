@@ -44,6 +44,8 @@ class TextLines(Lines):
             self.say(f"\n{printable(text)}")
         loss, bits = shown(event["validation_loss"]), f"{shown(event['bits_per_byte'], 2)} bits a byte"
         self.say(f"\nValidation loss: {loss} ({bits}) on {event['title']}", "bold green")
+        if event["kept_step"] < event["steps"]:
+            self.say(f"The weights of step {event['kept_step']:,} are kept: later ones had a higher validation loss.")
         self.say(f"Table of pairs: {shown(event['bigram_loss'])}")
         self.say(f"{event['seconds']:.0f} s in all.")
         self.say(f"Files in {self.place}: {', '.join(event['files'])}")
@@ -63,4 +65,4 @@ class LiveText(TextLines, Live):
 
 def shown(value: float | str, digits: int = 3) -> str:
     """A loss with so many digits; one that is not finite comes as text."""
-    return f"{float(value):.{digits}f}"
+    return f"{float(value) + 0.0:.{digits}f}"  # the sum turns -0.0 into 0.0

@@ -147,4 +147,6 @@ def adjusted(base: AnyRecipe, given: Mapping[str, int | float | str]) -> AnyReci
     changes: dict[str, Any] = {key: value for key, value in given.items() if key in own}
     if "epochs" in given and isinstance(base, Recipe):
         changes["fallback_epochs"] = given["epochs"]
+    if "steps" in changes and "warmup" not in changes and isinstance(base, TextRecipe):
+        changes["warmup"] = min(base.warmup, changes["steps"] // 10)  # a short run must not end while the rate climbs
     return replace(base, **changes)

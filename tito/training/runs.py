@@ -4,6 +4,7 @@ runs/cifar10-001/
     run.json             the job: recipe and settings; all that decides the weights
     plan.json            what the child decided before the first step: data, epochs
     state.safetensors    the training state at the last save
+    best.safetensors     of a text: the weights with the lowest validation loss so far; goes when the run is finished
     model.safetensors    the trained network
     result.json          accuracy, times, history, confusion matrix: its presence means that the run is finished
     *.png                the same as pictures, if matplotlib is installed
@@ -13,17 +14,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from tito.errors import ProjectError, UsageError
+from tito.errors import ProjectError, TitoError, UsageError
 from tito.files import atomic_write
 from tito.project import Project
 from tito.training.recipes import AnyRecipe, recipe
 
 RUN, PLAN, RESULT = "run.json", "plan.json", "result.json"
-STATE, MODEL = "state.safetensors", "model.safetensors"
+STATE, MODEL, BEST = "state.safetensors", "model.safetensors", "best.safetensors"
 LOCK = ".lock"
 MAX_RUNS = 999
 
@@ -80,6 +83,23 @@ def _chosen(output: Path) -> Path:
     return folder
 
 
+@contextmanager
+def begun_or_gone(project: Project, folder: Path) -> Iterator[None]:
+    """Around a new run: if it fails before its plan is written, its files go again, and so does a folder in runs/.
+
+    Settings that cannot be leave nothing behind that --resume would find.
+    """
+    try:
+        yield
+    except TitoError:
+        if not (folder / PLAN).exists():
+            for name in (RUN, LOCK):
+                (folder / name).unlink(missing_ok=True)
+            if folder.parent == runs_dir(project) and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+
+
 def _unwritable(folder: Path, error: OSError) -> UsageError:
     return UsageError(f"expected to make the folder {folder}, found: {error.strerror}: choose another with --output")
 
@@ -98,7 +118,8 @@ def _numbered_runs(project: Project, name: str) -> list[Path]:
 def unfinished_run(project: Project, name: str, output: Path | None) -> Path:
     """The run to continue: the one in `output`, else the newest unfinished one of the recipe. Raises UsageError."""
     if output is None:
-        open_runs = [folder for folder in _numbered_runs(project, name) if not is_finished(folder)]
+        runs = _numbered_runs(project, name)
+        open_runs = [folder for folder in runs if (folder / RUN).is_file() and not is_finished(folder)]
         if not open_runs:
             raise UsageError(
                 f"expected an unfinished run of {name} in {runs_dir(project)}, found none: start one with "
@@ -156,12 +177,20 @@ def read_job(folder: Path) -> Job[AnyRecipe]:
         ) from error
 
 
-def read_record(path: Path) -> dict[str, Any] | None:
-    """A JSON object that the child wrote (plan or result); None if it is not there."""
+def read_plan(folder: Path, *names: str) -> dict[str, Any] | None:
+    """The plan of a run, with all of `names` in it; None if it has none yet. Raises ProjectError if it is damaged."""
+    path = folder / PLAN
     if not path.is_file():
         return None
-    record: dict[str, Any] = json.loads(path.read_bytes())
-    return record
+    try:
+        plan: dict[str, Any] = json.loads(path.read_bytes())
+        if missing := sorted(set(names) - set(plan)):
+            raise ValueError(f"no {missing[0]}")
+    except (OSError, ValueError, TypeError) as error:
+        raise ProjectError(
+            f"expected {path} as tito wrote it, found it damaged ({error}): start a new run with `tito train`"
+        ) from error
+    return plan
 
 
 def processors() -> int:

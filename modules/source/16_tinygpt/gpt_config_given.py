@@ -37,6 +37,8 @@ class GPTConfig:
         for name in ("vocab_size", "context", "layers", "heads", "width"):
             whole(getattr(self, name), f"GPTConfig's {name}", 1)
         number(self.dropout, "GPTConfig's dropout", 0, 1)
+        for name in ("bias", "tied"):
+            one_of(getattr(self, name), f"GPTConfig's {name}", (True, False))
         one_of(self.positions, "GPTConfig's positions", ("learned", "rotary"))
         one_of(self.norm, "GPTConfig's norm", ("layer", "rms"))
         if self.width % self.heads:
@@ -78,11 +80,11 @@ def config_of(settings: Any, place: str) -> GPTConfig:
     return GPTConfig(**settings)
 
 
-def expect_config(config: Any) -> GPTConfig:
-    """Return `config` if it is a GPTConfig."""
+def expect_config(config: Any, name: str = "TinyGPT") -> GPTConfig:
+    """Return `config` if it is a GPTConfig; `name` is who asks."""
     if not isinstance(config, GPTConfig):
         found = type(config).__name__
-        raise DTypeError(f"TinyGPT: expected a GPTConfig, found {found}: write TinyGPT(GPTConfig(vocab_size)).")
+        raise DTypeError(f"{name}: expected a GPTConfig, found {found}: write GPTConfig(vocab_size), with its sizes.")
     return config
 
 

@@ -82,7 +82,7 @@ from tinytorch.given.initialization import normal_, zeros_
 from tinytorch.given.pair_merging import fast_merges
 from tinytorch.given.synthetic_text import synthetic_text
 from tinytorch.given.text_pieces import count_pieces, to_text
-from tinytorch.given.token_windows import TokenDataset
+from tinytorch.given.token_windows import TokenDataset, counted_rows
 from tinytorch.given.tokenizer_base import load_tokenizer
 from tinytorch.given.tokenizer_tables import BytePairTable, CharacterTable
 
@@ -310,6 +310,7 @@ def bigram_loss(train, validation, vocab_size):
         4. minus the mean of log_p[validation[:-1], validation[1:]].
     EXAMPLE: train [0, 1, 0, 1], validation [0, 1], 2 tokens -> -log(3/4) = 0.288
     """
+    train, validation = counted_rows(train, validation, vocab_size)
     ### BEGIN SOLUTION
     counts = np.ones((vocab_size, vocab_size))
     np.add.at(counts, (train[:-1], train[1:]), 1)
@@ -339,8 +340,7 @@ def test_losses():
     found = bigram_loss(np.array([0, 1, 0, 1]), np.array([0, 1]), 2)
     assert abs(found - math.log(4 / 3)) < 1e-9, f"bigram_loss: expected -log(3/4) = {math.log(4 / 3):.4f}, got {found:.4f}"
     train, validation = np.array([0, 1, 2, 0, 1, 2, 0, 2]), np.array([0, 1, 2, 0, 0])
-    expected = -np.log([3 / 6, 3 / 5, 3 / 5, 1 / 6]).mean()
-    found = bigram_loss(train, validation, 3)
+    found, expected = bigram_loss(train, validation, 3), -np.log([3 / 6, 3 / 5, 3 / 5, 1 / 6]).mean()
     assert abs(found - expected) < 1e-9, f"bigram_loss: expected {expected:.4f}, got {found:.4f}; rows are the present token, columns the next"
     logits, targets = np.random.default_rng(0).normal(size=(2, 3, 5)), np.array([[0, 4, 2], [1, 1, 3]])
     log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))

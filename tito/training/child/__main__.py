@@ -13,7 +13,7 @@ from tito.files import atomic_write
 from tito.training.child.problem import sentence
 from tito.training.child.report import Report, Stopped, StopRequest
 from tito.training.recipes import AnyRecipe, Recipe, TextRecipe
-from tito.training.runs import PLAN, STATE, Job, read_job, read_record
+from tito.training.runs import PLAN, STATE, Job, read_job, read_plan
 
 
 def main(folder: Path) -> int:
@@ -49,7 +49,7 @@ def run(job: Job[Recipe], folder: Path, report: Report, stop: StopRequest) -> No
     from tito.training.child.outcome import conclude, texts, write_result
 
     started = time.monotonic()
-    plan = read_record(folder / PLAN)
+    plan = read_plan(folder, "source", "epochs", "why", "baseline", "neighbours")
     images = choose_images(job, report, stop, plan["source"] if plan else None)
     count = {"train": len(images.train), "test": len(images.test)}
     report("data", source=images.source, title=images.title, why=images.why, **count)

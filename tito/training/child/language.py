@@ -7,6 +7,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from tito.errors import UsageError
 from tito.training.child.text import Text
 from tito.training.recipes import TextRecipe
 from tito.training.runs import Job
@@ -67,6 +68,7 @@ def build(job: Job[TextRecipe], text: Text) -> TextKit:
     cut = len(text.text) - len(text.text) // HELD_OUT
     tokenizer = _tokenizer(recipe, text.text, text.text[:cut])
     train, held_out = (np.array(tokenizer.encode(part)) for part in (text.text[:cut], text.text[cut:]))
+    _check_length(recipe, text, len(held_out))
     manual_seed(job.seed)
     model = _model(recipe, tokenizer.vocab_size)
     optimizer = _optimizer(recipe, model)
@@ -88,6 +90,15 @@ def build(job: Job[TextRecipe], text: Text) -> TextKit:
         held_out=held_out,
         bytes_per_token=len(text.text[cut:].encode("utf-8", "surrogatepass")) / len(held_out),
     )
+
+
+def _check_length(recipe: TextRecipe, text: Text, held_out: int) -> None:
+    """Refuse a text of which byte pairs leave too little; there is more to train on than to validate with."""
+    if held_out <= recipe.context:
+        raise UsageError(
+            f"expected more than {recipe.context} tokens of {text.title} for validation, as the context is, found "
+            f"{held_out}: name a longer text, a smaller --context, or a smaller --vocab-size"
+        )
 
 
 def _tokenizer(recipe: TextRecipe, text: str, train: str) -> Any:

@@ -75,9 +75,9 @@ def _generated(why: str) -> Text:
 
 
 def _file(path: Path) -> str:
-    """A text file of the user's."""
+    """A text file of the user's, without the mark that some editors put in front."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"expected a text file at {path}, found: {error.strerror}: name another one") from error
     except UnicodeDecodeError as error:

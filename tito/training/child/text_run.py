@@ -11,12 +11,13 @@ from typing import Any
 
 from tito.errors import UsageError
 from tito.files import atomic_write
+from tito.training.child.best import Best
 from tito.training.child.follow import Follow, Save
 from tito.training.child.language import TextKit, build, loss_by_class
 from tito.training.child.report import Report, StopRequest
 from tito.training.child.text import Text, choose_text
 from tito.training.recipes import TextRecipe
-from tito.training.runs import MODEL, PLAN, RESULT, STATE, Job, read_record
+from tito.training.runs import MODEL, PLAN, RESULT, STATE, Job, read_plan
 
 CURVE = "loss_curve.png"
 SAMPLE_TOKENS, SAMPLE_TEMPERATURE = 160, 0.8
@@ -25,7 +26,7 @@ SAMPLE_TOKENS, SAMPLE_TEMPERATURE = 160, 0.8
 def run_text(job: Job[TextRecipe], folder: Path, report: Report, stop: StopRequest) -> None:
     """Text, plan, training, outcome."""
     started = time.monotonic()
-    plan = read_record(folder / PLAN)
+    plan = read_plan(folder, "source", "sha256", "bigram_loss")
     text = choose_text(job.recipe, report, stop, plan["source"] if plan else None)
     _check_text(text, plan, job.recipe)
     stop.check()
@@ -34,7 +35,7 @@ def run_text(job: Job[TextRecipe], folder: Path, report: Report, stop: StopReque
     report("data", source=text.source, title=text.title, why=text.why, characters=len(text.text), **counts)
     plan = plan or _plan(kit, text, folder)
     report("baseline", loss=plan["bigram_loss"])
-    trainer, follow = _trainer(job.recipe, kit, folder, report, stop, started)
+    trainer, follow, best = _trainer(job.recipe, kit, folder, report, stop, started)
     report(
         "plan",
         steps=job.recipe.steps,
@@ -48,9 +49,11 @@ def run_text(job: Job[TextRecipe], folder: Path, report: Report, stop: StopReque
     if trainer.epoch < job.recipe.checks:
         report("stopped", step=trainer.steps, steps=job.recipe.steps)
         return
-    result = _conclude(kit, text, trainer, follow, folder) | {"bigram_loss": plan["bigram_loss"]}
+    kept = best.put_back(trainer)
+    result = _conclude(kit, text, trainer, follow, folder) | {"kept_step": kept, "bigram_loss": plan["bigram_loss"]}
     result |= {"validation_loss": result.pop("final_loss"), "seconds": follow.seconds}
     atomic_write(folder / RESULT, json.dumps(result, indent=1) + "\n")
+    best.path.unlink(missing_ok=True)
     report("result", **result, texts=_texts(result))
 
 
@@ -105,11 +108,11 @@ def sample(kit: TextKit) -> str:
 
 def _trainer(
     recipe: TextRecipe, kit: TextKit, folder: Path, report: Report, stop: StopRequest, started: float
-) -> tuple[Any, FollowText]:
-    """The Trainer of a run, taken up where the run was saved last; and the callback that follows it."""
+) -> tuple[Any, FollowText, Best]:
+    """The Trainer of a run, taken up where the run was saved last; and the callbacks that follow it."""
     from tinytorch.training import Trainer
 
-    follow = FollowText(report, stop, started, kit)
+    follow, best = FollowText(report, stop, started, kit), Best(folder)
     trainer = Trainer(
         kit.network,
         kit.optimizer,
@@ -117,11 +120,11 @@ def _trainer(
         scheduler=kit.scheduler,
         scheduler_interval="step",
         clip_norm=recipe.clip_norm,
-        callbacks=[follow, Save(folder / STATE)],
+        callbacks=[follow, best, Save(folder / STATE)],
     )
     if (folder / STATE).is_file():
         trainer.load(folder / STATE)
-    return trainer, follow
+    return trainer, follow, best
 
 
 def _conclude(kit: TextKit, text: Text, trainer: Any, follow: FollowText, folder: Path) -> dict[str, Any]:
