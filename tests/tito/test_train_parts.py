@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +14,9 @@ import pytest
 
 from tito.errors import ProjectError, UsageError
 from tito.project import Project
+from tito.run.reporting import reported
 from tito.training import runs
+from tito.training.child.problem import sentence
 from tito.training.recipes import RECIPES, adjusted, recipe
 from tito.training.runs import Job, begun_or_gone, new_run, read_job, read_plan, unfinished_run
 
@@ -123,6 +128,25 @@ def test_the_job_is_readable_json(project: Project) -> None:
     assert (row["recipe"]["name"], row["seed"], row["minutes"]) == ("cifar10", 3, 1.5)
 
 
+# ---- what went wrong in the child ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [
+        (FileNotFoundError("load: expected a file at m, found none."), "load: expected a file at m, found none."),
+        (OSError(errno.ENOSPC, "No space left on device"), "expected to use a file, found the disk full: free some"),
+        (MemoryError("Cannot allocate 466 TiB"), "expected enough memory, found Cannot allocate 466 TiB: try a"),
+        (MemoryError(), "expected enough memory, found too little: try a smaller"),
+        (ZeroDivisionError("division by zero"), "expected the program to run through, found ZeroDivisionError"),
+    ],
+)
+def test_what_went_wrong_is_one_sentence(problem: Exception, expected: str) -> None:
+    with pytest.raises(type(problem)) as caught:
+        raise problem
+    assert sentence(caught.value).startswith(expected)
+
+
 # ---- what the child reports ------------------------------------------------------------------------------------------
 
 
@@ -143,6 +167,20 @@ report("step", loss=float("nan"), lr=0.1)
         {"event": "step", "loss": "nan", "lr": 0.1},
     ]
     assert done.stderr == "from a library in C"
+
+
+DIES, EXITS = "signal.pause()", "try: signal.pause()\nexcept KeyboardInterrupt: sys.exit('KeyboardInterrupt')"
+
+
+@pytest.mark.parametrize("waiting", [DIES, EXITS])
+def test_a_wish_to_stop_before_the_child_listens_ends_it(project: Project, waiting: str) -> None:
+    code = """import json, signal, sys\nprint(json.dumps({"event": "step"}), flush=True)\n"""
+    (project.root / "deaf.py").write_text(code + waiting)
+    kinds = []
+    for event in reported(project, ["deaf"], threads=1):
+        kinds.append(event["event"])
+        os.kill(os.getpid(), signal.SIGINT)
+    assert kinds == ["step", "killed"]
 
 
 def test_a_reader_that_has_gone_is_a_wish_to_stop() -> None:

@@ -68,11 +68,19 @@ def reported(project: Project, arguments: Sequence[str], threads: int) -> Genera
                     process.kill()
         if last.get("event") in ENDS:
             return
-        if stop.requests > 1 and process.returncode == -signal.SIGKILL:
+        errors.seek(0)
+        said = errors.read().decode(errors="replace")
+        if _ended_by(stop, process.returncode, said):
             yield {"event": "killed"}
         else:
-            errors.seek(0)
-            raise _died(errors.read().decode(errors="replace"), process.returncode)
+            raise _died(said, process.returncode)
+
+
+def _ended_by(stop: Stop, code: int, stderr: str) -> bool:
+    """Whether the child died of the wish to stop: of the second one, or of a first one that came before it listened."""
+    if stop.requests > 1 and code == -signal.SIGKILL:
+        return True
+    return stop.requests > 0 and (code == -signal.SIGINT or stderr.rstrip().endswith("KeyboardInterrupt"))
 
 
 def _event(line: bytes) -> Event:

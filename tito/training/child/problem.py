@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+from tito.files import explain_os_error
+
 
 def sentence(problem: Exception) -> str:
     """What went wrong, in one sentence with what to do next; the package may be too broken to be imported here."""
@@ -17,6 +19,10 @@ def sentence(problem: Exception) -> str:
         )
     if kinds & {"TinyTorchError", "TitoError"}:
         return text
+    if isinstance(problem, OSError):
+        return text if problem.errno is None else f"expected to use a file, {explain_os_error(problem)}"
+    if isinstance(problem, MemoryError):
+        return f"expected enough memory, found {text or 'too little'}: try a smaller model or batch"
     last = traceback.extract_tb(problem.__traceback__)[-1]
     return (
         f"expected the program to run through, found {type(problem).__name__}: {text} (in {Path(last.filename).name}, "
