@@ -364,7 +364,10 @@ def cases_of_sum() -> Iterator[tuple]:
         yield "numba", [rows], {"dim": dim, "keepdim": True}
         yield "numba", [rows], {"dim": dim, "keepdim": False}
     yield "numba", [numbers(2, 30_001)], {"dim": (1,), "keepdim": False}
-    for dim in ((0,), (0, 2), (0, 1, 2), ()):
+    for dim in ((0,), (0, 1), (1, 0)):
+        yield "numba", [rows], {"dim": dim, "keepdim": True}
+        yield "numba", [numbers(601, 3, 7)], {"dim": dim, "keepdim": False}
+    for dim in ((0, 2), (0, 1, 2), ()):
         yield "numpy", [rows], {"dim": dim, "keepdim": False}
     yield "numpy", [rows.astype("float64")], {"dim": (2,), "keepdim": False}
     yield "numpy", [numbers(4, 5)], {"dim": None, "keepdim": False}

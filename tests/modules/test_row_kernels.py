@@ -45,6 +45,8 @@ def rows():
     yield "rms_norm", [x, weight], settings
     yield "rms_norm_grad", [g, x, None, np.abs(mean)], settings
     yield "sum", [x], {"dim": (1,), "keepdim": False}
+    yield "sum", [x], {"dim": (0,), "keepdim": False}
+    yield "sum", [x.reshape(641, 7, 11)], {"dim": (0,), "keepdim": True}
     yield "sigmoid", [x], {}
     for name in ("gelu_grad", "silu_grad", "relu_grad"):
         yield name, [g, x], {"approximate": "none"} if name == "gelu_grad" else {}
@@ -325,6 +327,15 @@ def accepted(name, *arrays, **settings):
 @pytest.mark.parametrize("name", ["relu_grad", "sigmoid_grad", "tanh_grad"])
 def test_products_of_few_numbers_are_left_to_numpy(name):
     assert not accepted(name, (127, 128), (127, 128)) and accepted(name, (128, 128), (128, 128))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dim", "expected"),
+    [((511, 64), (0,), False), ((512, 64), (0,), True), ((64, 512), (0,), False), ((128, 512), (0,), True),
+     ((16, 32, 64), (0, 1), True), ((16, 32, 64), (0, 2), False)],
+)
+def test_sums_of_few_columns_are_left_to_numpy(shape, dim, expected):
+    assert accepted("sum", shape, dim=dim, keepdim=False) is expected
 
 
 def test_rows_of_one_number_are_left_to_numpy():

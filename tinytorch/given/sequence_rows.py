@@ -54,6 +54,13 @@ def supports_sum_of_rows(a: Any, *, dim: tuple | None, keepdim: bool) -> bool:
     return 0 < len(dim) < a.ndim and sorted(dim) == list(range(a.ndim - len(dim), a.ndim))
 
 
+def supports_sum_of_columns(a: Any, *, dim: tuple | None, keepdim: bool) -> bool:
+    """The same over the first axes."""
+    if dim is None or not (float32(a) and a.size >= LEAST and row_major(a)):
+        return False
+    return 0 < len(dim) < a.ndim and sorted(dim) == list(range(len(dim)))
+
+
 def supports_cross_entropy(logits: Any, target: Any, weight: Any, **settings: Any) -> bool:
     """Row-major float32 logits, int64 class numbers, no weights of the classes."""
     plain = weight is None and float32(logits) and logits.ndim == 2 and row_major(logits, target)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from tinytorch.given.compiling import inlined
-from tinytorch.given.exponentials import exponential
+from tinytorch.given.exponentials import exponential, exponential_below
 from tinytorch.given.vectors import broadcast, fma, larger, where_greater
 
 CUBIC, SLOPE = 0.044715, math.sqrt(2 / math.pi)               # of GELU's approximation by tanh
@@ -35,7 +35,7 @@ def logistic(x):
 @inlined
 def normal_share(x):
     """Return Φ(x) and the density of the normal distribution at x."""
-    bell = exponential(x * x * number(-0.5))
+    bell = exponential_below(x * x * number(-0.5))
     t = number(1) / fma(larger(x, number(0) - x), number(ERF_POLE * NARROW), number(1))
     curve = number(ERF[0])
     for c in ERF[1:]:

@@ -12,6 +12,7 @@ from typing import Any
 
 PRODUCTS = 1 << 14        # numbers of a gradient that is no more than a product
 SUMMED = 1 << 12          # numbers of images that are summed
+COLUMNS_SUMMED = 1 << 15  # numbers of columns that are: as many as several threads share
 SIDE = 4                  # output pixels in each direction, for each pixel of stride
 PIXELS = 128              # output pixels of a whole batch
 DECAYING, BARE = 1 << 13, 1 << 15      # numbers of a parameter on average, in steps without momentum
@@ -51,9 +52,11 @@ def several_classes_in_gradient(g: Any, logits: Any, *others: Any, **settings: A
 
 
 def worth_summing(a: Any, *, dim: Any, keepdim: bool) -> bool:
-    """Return whether what is summed together is long: rows of more than one number, images of many pixels."""
+    """Return whether what is summed together is long: rows of more than one number, columns and images of many."""
     if dim == (0, 2, 3) and a.ndim == 4:
         return a.size >= SUMMED and a.size >= 4 * a.shape[1] ** 2
+    if 0 in dim:
+        return a.size >= COLUMNS_SUMMED and math.prod(a.shape[len(dim) :]) <= a.size >> 7
     return math.prod(a.shape[: a.ndim - len(dim)]) < a.size
 
 
