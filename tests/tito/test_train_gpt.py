@@ -82,17 +82,23 @@ def test_a_run_reports_its_text_its_checks_with_samples_and_its_result(whole: Ru
     assert json.loads((whole.folder / "result.json").read_text())["validation_loss"] == result["validation_loss"]
 
 
-def test_a_stopped_run_goes_on_to_the_same_bits(whole: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "stopped"
-    command = [str(TITO), "train", "gpt", *WHOLE, "--output", str(folder), "--json"]
+def stop(folder: Path, *options: str, step: int) -> dict[str, Any]:
+    """Start a run and send Ctrl-C when the check at `step` or a later one is there; the last record."""
+    command = [str(TITO), "train", "gpt", *options, "--output", str(folder), "--json"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            if json.loads(line)["event"] == "sample":
+        for event in map(json.loads, process.stdout):
+            if event["event"] == "check" and event["step"] >= step:
                 process.send_signal(signal.SIGINT)
                 break
         last = records(process.stdout.read())[-1]
         assert process.wait(SECONDS) == 130
+    return last
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(whole: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "stopped"
+    last = stop(folder, *WHOLE, step=6)
     assert last["event"] == "stopped" and 6 <= last["step"] < 48
     assert "--resume" in fail(ROOT, "generate", str(folder), code=2)
     events = train("--resume", "--output", str(folder))
@@ -118,9 +124,14 @@ def test_the_weights_of_the_lowest_validation_loss_are_kept(tmp_path: Path) -> N
     rng, text, folder = random.Random(0), tmp_path / "noise.txt", tmp_path / "run"
     text.write_text("\ufeff" + "".join(rng.choices("abcd\n", k=600)), encoding="utf-8")
     options = ("--text", str(text), "--steps", "64", "--lr", "0.03", "--warmup", "4", "--weight-decay", "0")
+    stop(folder, *options, *TINY, step=40)
+    train("--resume", "--output", str(folder))
+    resumed = (folder / MODEL).read_bytes()
+    folder = tmp_path / "whole"
     *events, result = train(*options, *TINY, "--output", str(folder))
     losses = {event["step"]: event["validation_loss"] for event in events if event["event"] == "check"}
     assert result["kept_step"] == min(losses, key=losses.__getitem__) < 64
+    assert (folder / MODEL).read_bytes() == resumed, "a resumed run remembers its best weights"
     assert result["validation_loss"] < losses[64] and not (folder / BEST).exists()
     assert events[0]["vocabulary"] == 5, "the mark that some editors put in front of a text is none of its characters"
 

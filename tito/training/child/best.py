@@ -15,7 +15,8 @@ Callback: Any = import_module("tinytorch.training").Callback
 class Best(Callback):  # type: ignore[misc]
     """Writes the weights to BEST in `folder` whenever a check finds a lower validation loss than all before.
 
-    loss, step: of these weights. A run that is taken up between that file and its state writes the same file again.
+    loss, step: of these weights. The validation text chooses them, so its loss flatters them a little. A run that is
+    taken up between that file and its state writes the same file again.
     """
 
     def __init__(self, folder: Path) -> None:
