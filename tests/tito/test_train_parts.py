@@ -183,6 +183,22 @@ def test_a_wish_to_stop_before_the_child_listens_ends_it(project: Project, waiti
     assert kinds == ["step", "killed"]
 
 
+def test_a_child_to_which_nobody_listens_any_more_may_save(project: Project) -> None:
+    code = """
+import json, pathlib, signal
+try:
+    print(json.dumps({"event": "step"}), flush=True)
+    signal.pause()
+except KeyboardInterrupt:
+    pathlib.Path("saved").touch()
+"""
+    (project.root / "child.py").write_text(code)
+    events = reported(project, ["child"], threads=1)
+    assert next(events)["event"] == "step"
+    events.close()
+    assert (project.root / "saved").is_file()
+
+
 def test_a_reader_that_has_gone_is_a_wish_to_stop() -> None:
     code = """
 import os, sys

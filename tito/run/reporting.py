@@ -23,6 +23,7 @@ from tito.run.child import TITO_HOME
 
 ENDS = ("result", "stopped")
 LONGEST = 16_000_000  # bytes of an event: a child that never ends its line must not fill the memory
+GRACE = 10.0  # seconds for the step under way and for saving
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 Event = dict[str, Any]
@@ -65,7 +66,7 @@ def reported(project: Project, arguments: Sequence[str], threads: int) -> Genera
                     yield last
             finally:
                 if process.poll() is None and last.get("event") not in ENDS:
-                    process.kill()
+                    _let_it_save(process)
         if last.get("event") in ENDS:
             return
         errors.seek(0)
@@ -74,6 +75,15 @@ def reported(project: Project, arguments: Sequence[str], threads: int) -> Genera
             yield {"event": "killed"}
         else:
             raise _died(said, process.returncode)
+
+
+def _let_it_save(process: subprocess.Popen[bytes]) -> None:
+    """End a child to which nobody listens any more (`tito train gpt | head`), with a moment to save what it has."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _ended_by(stop: Stop, code: int, stderr: str) -> bool:
