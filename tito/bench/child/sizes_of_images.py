@@ -108,3 +108,6 @@ def batch_norm_relu_max_pool2d_grad(n: int) -> Cases:
 def sum(n: int) -> Cases:
     for x in outputs(n):
         yield Case(f"{shape_of(x)}, over all but the channels", [x], {"dim": (0, 2, 3), "keepdim": False})
+    x = numbers(16 * n, 384)
+    for dim, what in enumerate(("columns", "rows")):
+        yield Case(f"{shape_of(x)}, its {what}", [x], {"dim": (dim,), "keepdim": False})
