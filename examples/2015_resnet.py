@@ -17,7 +17,7 @@ from tinytorch.training import Checkpointer, ProgressBar, Trainer, evaluate_mode
 from tinytorch.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip, ToTensor
 from tinytorch.utils.data import DataLoader
 
-EPOCHS, BATCH = 12, 128
+EPOCHS, BATCH = 24, 128
 STATE = Path("runs/milestones/resnet")  # a run that was stopped goes on from here
 STANDARD = [ToTensor(), Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))]
 VARIED = [*STANDARD, RandomCrop(32, padding=4), RandomHorizontalFlip()]
@@ -86,7 +86,7 @@ def train(model, train_set, test_set, epochs=EPOCHS, state=STATE):
 
 
 def main():
-    """About an hour on two cores."""
+    """About an hour of processor time."""
     manual_seed(0)
     return {"test_accuracy": train(network(), CIFAR10(), CIFAR10(train=False))}
 
