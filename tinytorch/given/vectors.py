@@ -119,6 +119,24 @@ def store(typing: Any, array: Any, index: Any, vector: Any) -> Any:
     return types.void(array, types.intp, float32x8), generate
 
 
+@intrinsic
+def prefetch(typing: Any, array: Any, index: Any) -> Any:
+    """Ask for the line of memory with array[index], and do not wait; beyond the array's end nothing happens."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer] + [number] * 3)
+        to_read, into_second_cache, data = (ir.Constant(number, value) for value in (0, 2, 1))
+        at = builder.bitcast(address(context, builder, signature.args[0], *arguments), pointer)
+        builder.call(
+            cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0"),
+            [at, to_read, into_second_cache, data],
+        )
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
 def _emit_mask(builder: Any, count: Any) -> Any:
     """Return a vector of bits: whether a lane's number is below `count`."""
     whole = ir.VectorType(ir.IntType(64), LANES)

@@ -16,41 +16,45 @@ from numba import prange
 from tinytorch.given.compiling import compiled, inlined, threaded
 from tinytorch.given.threads import get_num_threads
 from tinytorch.given.tiles import COLUMNS, ROWS, tile_6, turn
-from tinytorch.given.vectors import LANES, load, store
+from tinytorch.given.vectors import LANES, load, prefetch, store
 
 NEAR = 1 << 17     # numbers of the panels that are used together: they stay in a core's second cache
-DEEP = 1 << 8      # terms of a sum that are gathered at a time
+DEEP = 1 << 9      # terms of a sum that are gathered at a time
 BLOCKS = 8         # blocks of rows that are gathered at a time: 48 rows are three lines of memory
 APART = LANES * (DEEP + LANES)     # from one to the next: a power of two would have them all in one place of a cache
+LINE = 1 << 4      # numbers of a line of memory
 PANELS = 4         # panels that are packed at a time
 MANY = 1 << 7      # rows of a thread with which its last block does not matter
 FEW = 1 << 20      # multiplications that one thread is done with before a second one would help much
 
 
 @compiled
-def pack_panel(b, step, column, depth, columns, begin, panels, at):
-    """panels[at + 16 k + j] = b[k, begin + j], 0 behind the last column. b has columns in one piece, or ends there."""
-    whole = depth - depth % LANES if columns - begin >= COLUMNS else 0
-    for k in range(0, whole, LANES):
+def pack_panel(b, step, column, depth, columns, p, panels, begin, end):
+    """Pack panel p, 0 behind the last column. Columns of b lie in one piece, or it is the last."""
+    j, at = COLUMNS * p, COLUMNS * depth * p
+    whole = end - (end - begin) % LANES if columns - j >= COLUMNS else begin
+    for k in range(begin, whole, LANES):
         for half in range(0, COLUMNS, LANES):
-            turn(b, (begin + half) * column + k, column, panels, at + COLUMNS * k + half, COLUMNS)
-    for k in range(whole, depth):
-        for j in range(COLUMNS):
-            inside = begin + j < columns
-            panels[at + COLUMNS * k + j] = b[k * step + (begin + j) * column] if inside else np.float32(0)
+            turn(b, (j + half) * column + k, column, panels, at + COLUMNS * k + half, COLUMNS)
+    for k in range(whole, end):
+        for i in range(COLUMNS):
+            panels[at + COLUMNS * k + i] = b[k * step + (j + i) * column] if j + i < columns else np.float32(0)
 
 
 @compiled
-def pack_panels(b, step, column, depth, columns, panels, left, right):
-    """Pack the panels `left` to `right`: of rows that lie in one piece whole lines of memory, some panels at a time."""
+def pack_panels(b, step, column, depth, columns, panels, left, right, begin, end):
+    """panels[p, k, i] = b[k, 16 p + i] for the panels p from `left` to `right` and the terms k from `begin` to `end`.
+
+    Of rows that lie in one piece whole lines of memory are read, some panels at a time.
+    """
     whole = max(left, min(right, columns // COLUMNS)) if column == 1 else left
     for nearest in range(left, whole, PANELS):
-        for k in range(depth):
+        for k in range(begin, end):
             for p in range(nearest, min(nearest + PANELS, whole)):
                 for half in range(0, COLUMNS, LANES):
                     store(panels, COLUMNS * (depth * p + k) + half, load(b, k * step + COLUMNS * p + half))
     for p in range(whole, right):
-        pack_panel(b, step, column, depth, columns, COLUMNS * p, panels, COLUMNS * depth * p)
+        pack_panel(b, step, column, depth, columns, p, panels, begin, end)
 
 
 @compiled
@@ -67,6 +71,14 @@ def gather_rows(a, r, step, begin, end, blocks, beside):
         for block in range(most, blocks):
             for i in range(ROWS):
                 beside[at + APART * block + i] = a[r + ROWS * block + i + k * step]
+
+
+@inlined
+def fetch_rows(a, r, step, begin, end):
+    """Ask for the lines that gather_rows will read soon: they arrive while products are computed."""
+    for k in range(begin, end):
+        for i in range(0, ROWS * BLOCKS, LINE):
+            prefetch(a, r + i + k * step)
 
 
 @inlined
@@ -115,7 +127,8 @@ def six_rows(x, x_at, x_row, x_step, panels, depth, columns, bias, block, turned
 
 
 @compiled
-def some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_column, first, last, left, right):
+def some_rows(a, row, step, b, b_step, b_column, panels, depth, columns, bias, out, out_row, out_column,
+              first, last, left, right):
     """Rows `first` to `last`, panels `left` to `right` of the product. Flat arrays; row, step, …: distances in memory.
 
     bias: of each column; of each row, if the product is written turned (out_row 1, step 1). A block that would end
@@ -128,18 +141,22 @@ def some_rows(a, row, step, panels, depth, columns, bias, out, out_row, out_colu
     group = max(1, NEAR // (COLUMNS * deep))
     for begin in range(0, depth, deep):
         end = min(begin + deep, depth)
+        pack_panels(b, b_step, b_column, depth, columns, panels, left, right, begin, end)
         for nearest in range(left, right, group):
             behind = min(nearest + group, right)
             for top in range(first, last, ROWS * BLOCKS):
                 blocks, rest = min(BLOCKS, (last - top) // ROWS), top + ROWS * BLOCKS > last and (last - top) % ROWS
                 if step != 1:
                     gather_rows(a, top, step, begin, end, blocks, beside)
+                below, soon = (top + ROWS * BLOCKS, begin) if top + ROWS * BLOCKS < last else (first, end)
                 for i in range(blocks):
                     r = top + ROWS * i
                     if step == 1:
                         six_rows(a, r * row + begin, row, 1, panels, depth, columns, bias, block, turned,
                                  out, out_row, out_column, r, begin, end, nearest, behind)
                     else:
+                        fetch_rows(a, below, step, soon + i * deep // BLOCKS,
+                                   min(soon + (i + 1) * deep // BLOCKS, depth))
                         six_rows(beside, APART * i, 1, LANES, panels, depth, columns, bias, block, turned,
                                  out, out_row, out_column, r, begin, end, nearest, behind)
                 if rest and end == depth:
@@ -169,8 +186,8 @@ def multiply(a, row, step, rows, b, b_step, b_column, columns, depth, bias, pane
         else:
             first, last = thread * rows // threads, (thread + 1) * rows // threads
             own = panels[thread * count * COLUMNS * depth:]
-        pack_panels(b, b_step, b_column, depth, columns, own, left, right)
-        some_rows(a, row, step, own, depth, columns, bias, out, out_row, out_column, first, last, left, right)
+        some_rows(a, row, step, b, b_step, b_column, own, depth, columns, bias, out, out_row, out_column,
+                  first, last, left, right)
 
 
 def product(a: Any, b: Any, bias: Any = None) -> Any:

@@ -13,8 +13,8 @@ from tito.bench.child.report import Report
 from tito.bench.child.sizes import Case, cases_of, kernel_names, need_numba
 from tito.bench.ratios import compare, summarise
 
-TURN_SECONDS = 0.01
-REST_SECONDS = 0.05  # OpenBLAS's idle threads run in circles for 2²⁶ cycles, on the cores that the other needs
+SETTLE_SECONDS = 0.1  # idle threads of the other run in circles for some 25 ms; then the system must spread our own
+TURN_SECONDS, TURN_CALLS = 0.01, 5  # at least
 
 
 def measure(report: Report, rounds: int, threads: int, names: Sequence[str]) -> None:
@@ -45,7 +45,6 @@ def in_turns(name: str, case: Case, rounds: int) -> dict[str, Any]:
     times: dict[str, list[float]] = {backend: [] for backend in calls}
     for number in range(rounds + 1):  # the first round compiles, and is not counted
         for backend in ("numba", "numpy") if number % 2 else ("numpy", "numba"):
-            time.sleep(REST_SECONDS)
             with backends.use(backend), np.errstate(all="ignore"):  # a fused reference is made of others
                 times[backend].append(turn(calls[backend], case))
     compared = compare(times["numba"][1:], times["numpy"][1:])
@@ -53,11 +52,12 @@ def in_turns(name: str, case: Case, rounds: int) -> dict[str, Any]:
 
 
 def turn(kernel: Callable[..., Any], case: Case) -> float:
-    """Seconds of one call: the median of as many as fill a turn. One before them is not counted."""
-    kernel(np, *case.arrays, **case.params)
+    """Seconds of one call: the median of as many as fill a turn. What is called before, to settle, is not counted."""
+    settled = time.perf_counter() + SETTLE_SECONDS
     seconds: list[float] = []
-    while not seconds or sum(seconds) < TURN_SECONDS:
+    while len(seconds) < TURN_CALLS or sum(seconds) < TURN_SECONDS:
         started = time.perf_counter()
         kernel(np, *case.arrays, **case.params)
-        seconds.append(time.perf_counter() - started)
+        if started > settled:
+            seconds.append(time.perf_counter() - started)
     return median(seconds)
