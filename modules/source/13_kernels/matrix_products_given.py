@@ -198,7 +198,8 @@ def product(a: Any, b: Any, bias: Any = None) -> Any:
     if b.flags.f_contiguous and rows * (depth + columns) < depth * columns:
         a, b, rows, columns, distances = b.T, a.T, columns, rows, (1, columns)      # the smaller one is packed
     threads = min(get_num_threads(), rows // ROWS) if rows * depth * columns > FEW else 1
-    panels = np.empty(threads * -(-columns // COLUMNS) * COLUMNS * depth, np.float32)
+    panels = np.empty(threads * -(-columns // COLUMNS) * COLUMNS * depth + LINE, np.float32)
+    panels = panels[-panels.ctypes.data % (4 * LINE) // 4 :]     # from the beginning of a line
     factors = *in_one_piece(a), rows, *in_one_piece(b), columns, depth
     multiply(*factors, bias, panels, out.reshape(-1), *distances, threads)
     return out
