@@ -20,7 +20,7 @@ from tinytorch.given.vectors import LANES, load, prefetch, store
 
 NEAR = 1 << 17     # numbers of the panels that are used together: they stay in a core's second cache
 DEEP = 1 << 9      # terms of a sum that are gathered at a time
-BLOCKS = 8         # blocks of rows that are gathered at a time: 48 rows are three lines of memory
+BLOCKS = 16        # blocks of rows that are gathered at a time: 96 rows are six lines of memory
 APART = LANES * (DEEP + LANES)     # from one to the next: a power of two would have them all in one place of a cache
 LINE = 1 << 4      # numbers of a line of memory
 PANELS = 4         # panels that are packed at a time
