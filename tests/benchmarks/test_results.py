@@ -13,7 +13,8 @@ from tests.tito.command import succeed
 from tinytorch.core.engine import KERNELS
 from tito.bench.ratios import summarise
 
-FILES = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+RESULTS = ROOT / "benchmarks" / "results"
+FILES = sorted(RESULTS.glob("*.json"))
 COMPILED = {name for name, backend in KERNELS if backend == "numba"}
 USUAL = {name for name, workload in WORKLOADS.items() if not workload.on_request}
 MACHINE = ("processor", "cores", "usable_cores", "load", "system", "python", "date", "commit")
@@ -64,8 +65,15 @@ def disagreements(where: str, ratios: list[float], summary: dict[str, Any]) -> l
 
 
 def test_committed_results() -> None:
+    assert RESULTS / "cpu.json" in FILES
     found = {file.name: problems(json.loads(file.read_text(encoding="utf-8"))) for file in FILES}
     assert not any(found.values()), found
+
+
+def test_the_readme_shows_the_table_that_was_measured() -> None:
+    record = json.loads((RESULTS / "cpu.json").read_text(encoding="utf-8"))
+    rows = [report.row(WORKLOADS[name], measured, record["threads"]) for name, measured in record["workloads"].items()]
+    assert report.table(rows) in (RESULTS.parent / "README.md").read_text(encoding="utf-8")
 
 
 def test_what_bench_kernels_writes(tmp_path: Path) -> None:
