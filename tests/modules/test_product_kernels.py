@@ -57,7 +57,7 @@ def test_any_size_in_any_order(size):
 
 def test_any_number_of_threads_gives_the_same_bits():
     """Every result is one sum, taken in order by one thread."""
-    for rows, depth, columns in ((131, 120, 150), (40, 333, 400), (13, 2000, 333)):
+    for rows, depth, columns in ((131, 120, 150), (40, 333, 400), (13, 2000, 333), (1200, 1100, 1000)):
         a, b, bias = numbers(rows, depth), np.asfortranarray(numbers(depth, columns)), numbers(columns)
         found = []
         for threads in (1, 2, 3):
@@ -73,9 +73,10 @@ def test_nothing_is_written_beside_the_result(size):
     x, w = numbers(rows, depth), numbers(depth, columns)
     turned = (w.T.copy(), x.T.copy(), (1, columns))
     for a, b, distances in ((x, w, (columns, 1)), *([turned] if columns >= 16 else [])):
-        room, panels = np.full(rows * columns + 64, 7, np.float32), np.full((b.shape[1] + 31) * depth, 7, np.float32)
+        room = np.full(rows * columns + 64, 7, np.float32)
+        panels = np.full((b.shape[1] + 31) * depth + 16, 7, np.float32)
         factors = *in_one_piece(a), len(a), *in_one_piece(b), b.shape[1], depth
-        multiply(*factors, np.zeros(columns, np.float32), panels, room[32:-32], *distances, 1)
+        multiply(*factors, np.zeros(columns, np.float32), panels, room[32:-32], *distances, False, 1)
         assert (room[:32] == 7).all() and (room[-32:] == 7).all() and (panels[-16 * depth :] == 7).all()
         assert close(room[32:-32].reshape(rows, columns), x, w)
 

@@ -113,8 +113,7 @@ def supports_sum(a: Any, *, dim: Any, keepdim: bool) -> bool:
     """Row-major numbers, over the first or the last axes; channels-last images, over all axes but the channels."""
     if a.ndim == 4 and dim == (0, 2, 3):
         return supports_channels(a) and a.transpose(0, 2, 3, 1).flags.c_contiguous
-    kept = {"dim": dim, "keepdim": keepdim}
-    return sequence_rows.supports_sum_of_rows(a, **kept) or sequence_rows.supports_sum_of_columns(a, **kept)
+    return sequence_rows.supports_sum_of_rows(a, dim=dim, keepdim=keepdim)
 
 
 # ---- optimizer steps ------------------------------------------------------------------------------------------------

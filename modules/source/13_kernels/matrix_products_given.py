@@ -25,6 +25,7 @@ APART = LANES * (DEEP + LANES)     # from one to the next: a power of two would 
 LINE = 1 << 4      # numbers of a line of memory
 PANELS = 4         # panels that are packed at a time
 MANY = 1 << 7      # rows of a thread with which its last block does not matter
+LARGE = 1 << 20    # numbers of a factor of which not every thread gets panels of its own
 FEW = 1 << 20      # multiplications that one thread is done with before a second one would help much
 
 
@@ -145,49 +146,55 @@ def some_rows(a, row, step, b, b_step, b_column, panels, depth, columns, bias, o
         for nearest in range(left, right, group):
             behind = min(nearest + group, right)
             for top in range(first, last, ROWS * BLOCKS):
-                blocks, rest = min(BLOCKS, (last - top) // ROWS), top + ROWS * BLOCKS > last and (last - top) % ROWS
+                blocks, rest = divmod(min(ROWS * BLOCKS, last - top), ROWS)
                 if step != 1:
                     gather_rows(a, top, step, begin, end, blocks, beside)
                 below, soon = (top + ROWS * BLOCKS, begin) if top + ROWS * BLOCKS < last else (first, end)
                 for i in range(blocks):
                     r = top + ROWS * i
-                    if step == 1:
-                        six_rows(a, r * row + begin, row, 1, panels, depth, columns, bias, block, turned,
-                                 out, out_row, out_column, r, begin, end, nearest, behind)
-                    else:
+                    x, x_at, x_row, x_step = a, r * row + begin, row, 1
+                    if step != 1:
                         fetch_rows(a, below, step, soon + i * deep // BLOCKS,
                                    min(soon + (i + 1) * deep // BLOCKS, depth))
-                        six_rows(beside, APART * i, 1, LANES, panels, depth, columns, bias, block, turned,
-                                 out, out_row, out_column, r, begin, end, nearest, behind)
-                if rest and end == depth:
+                        x, x_at, x_row, x_step = beside, APART * i, 1, LANES
+                    six_rows(x, x_at, x_row, x_step, panels, depth, columns, bias, block, turned,
+                             out, out_row, out_column, r, begin, end, nearest, behind)
+                if rest > 0 and end == depth:
                     r = last - ROWS
-                    if step == 1:
-                        six_rows(a, r * row, row, 1, panels, depth, columns, bias, block, turned,
-                                 out, out_row, out_column, r, 0, end, nearest, behind)
-                    else:
+                    x, x_at, x_row, x_step = a, r * row, row, 1
+                    if step != 1:
                         gather_rows(a, r, step, 0, depth, 1, beside)
-                        six_rows(beside, 0, 1, LANES, panels, depth, columns, bias, block, turned,
-                                 out, out_row, out_column, r, 0, end, nearest, behind)
+                        x, x_at, x_row, x_step = beside, 0, 1, LANES
+                    six_rows(x, x_at, x_row, x_step, panels, depth, columns, bias, block, turned,
+                             out, out_row, out_column, r, 0, end, nearest, behind)
 
 
 @threaded
-def multiply(a, row, step, rows, b, b_step, b_column, columns, depth, bias, panels, out, out_row, out_column, threads):
+def multiply(a, row, step, rows, b, b_step, b_column, columns, depth, bias, panels, out, out_row, out_column,
+             by_columns, threads):
     """out = a · b + bias. Each thread packs the columns of b that it uses: the panels of another are in its cache.
 
-    The rows are divided among the threads. Of few rows a part would leave much of its last block to be computed twice:
-    then the columns are divided, if there are more of them.
+    by_columns: the threads divide the columns among them, and the panels; else the rows, and each has all panels.
     """
-    count = (columns + COLUMNS - 1) // COLUMNS
-    few = rows < min(MANY * threads, columns)
+    count, skipped = (columns + COLUMNS - 1) // COLUMNS, -panels.ctypes.data % (4 * LINE) // 4
     for thread in prange(threads):
-        first, last, left, right, own = 0, rows, 0, count, panels
-        if few:
+        first, last, left, right, own = 0, rows, 0, count, panels[skipped:]     # from the beginning of a line
+        if by_columns:
             left, right = thread * count // threads, (thread + 1) * count // threads
         else:
             first, last = thread * rows // threads, (thread + 1) * rows // threads
-            own = panels[thread * count * COLUMNS * depth:]
+            own = panels[skipped + thread * count * COLUMNS * depth:]
         some_rows(a, row, step, b, b_step, b_column, own, depth, columns, bias, out, out_row, out_column,
                   first, last, left, right)
+
+
+def divides_columns(rows: int, depth: int, columns: int, threads: int) -> bool:
+    """Return whether threads divide the columns.
+
+    Of few rows a part would leave much of its last block to be computed twice; a large factor is packed once only.
+    """
+    large = depth * columns > LARGE and columns >= COLUMNS * threads
+    return large or rows < min(MANY * threads, columns)
 
 
 def product(a: Any, b: Any, bias: Any = None) -> Any:
@@ -198,10 +205,11 @@ def product(a: Any, b: Any, bias: Any = None) -> Any:
     if b.flags.f_contiguous and rows * (depth + columns) < depth * columns:
         a, b, rows, columns, distances = b.T, a.T, columns, rows, (1, columns)      # the smaller one is packed
     threads = min(get_num_threads(), rows // ROWS) if rows * depth * columns > FEW else 1
-    panels = np.empty(threads * -(-columns // COLUMNS) * COLUMNS * depth + LINE, np.float32)
-    panels = panels[-panels.ctypes.data % (4 * LINE) // 4 :]     # from the beginning of a line
+    by_columns = divides_columns(rows, depth, columns, threads)
+    copies = 1 if by_columns else threads
+    panels = np.empty(copies * -(-columns // COLUMNS) * COLUMNS * depth + LINE, np.float32)
     factors = *in_one_piece(a), rows, *in_one_piece(b), columns, depth
-    multiply(*factors, bias, panels, out.reshape(-1), *distances, threads)
+    multiply(*factors, bias, panels, out.reshape(-1), *distances, by_columns, threads)
     return out
 
 

@@ -46,17 +46,11 @@ def supports_norm_gradient(g: Any, x: Any, weight: Any, *statistics: Any, normal
 
 
 def supports_sum_of_rows(a: Any, *, dim: tuple | None, keepdim: bool) -> bool:
-    """Row-major float32, over the last axes; several rows, so that every thread has some."""
-    if dim is None or not (float32(a) and a.size >= LEAST and row_major(a)):
+    """Row-major float32, over the last axes or the first ones; several sums, so that every thread has some."""
+    if dim is None or not (0 < len(dim) < a.ndim and float32(a) and a.size >= LEAST and row_major(a)):
         return False
-    return 0 < len(dim) < a.ndim and sorted(dim) == list(range(a.ndim - len(dim), a.ndim))
-
-
-def supports_sum_of_columns(a: Any, *, dim: tuple | None, keepdim: bool) -> bool:
-    """The same over the first axes."""
-    if dim is None or not (float32(a) and a.size >= LEAST and row_major(a)):
-        return False
-    return 0 < len(dim) < a.ndim and sorted(dim) == list(range(len(dim)))
+    axes = list(range(a.ndim))
+    return sorted(dim) in (axes[-len(dim) :], axes[: len(dim)])
 
 
 def supports_cross_entropy(logits: Any, target: Any, weight: Any, **settings: Any) -> bool:
