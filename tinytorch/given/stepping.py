@@ -87,9 +87,12 @@ def adam_step(
     """See module 10; without AMSGrad."""
     beta1, beta2 = betas
     decay, shrink = (0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1)
-    for p, g, m, v, step in zip(params, grads, exp_avgs, exp_avg_sqs, steps, strict=True):
+    known = {}     # the same for all parameters, as a rule
+    for step in set(steps):
         root, rate = math.sqrt(1 - beta2**step), lr / (1 - beta1**step)     # m / (√v / root + eps), but one division
         numbers = (beta1, 1 - beta1, beta2, 1 - beta2, -1 if maximize else 1, decay, shrink, rate * root, eps * root)
+        known[step] = [np.float32(number) for number in numbers]
+    for p, g, m, v, step in zip(params, grads, exp_avgs, exp_avg_sqs, steps, strict=True):
         arrays = p.reshape(-1), g.ravel(), m.reshape(-1), v.reshape(-1)
-        _in_threads(adapt, adapt_all, *arrays, *map(np.float32, numbers))
+        _in_threads(adapt, adapt_all, *arrays, *known[step])
     return params

@@ -1,6 +1,7 @@
 """What the rows of the compiled kernels have in common.
 
-Their rules of where a kernel may run are made of questions about arrays, answered in less than a microsecond.
+Their rules of where a kernel may run are made of questions about arrays, answered in less than a microsecond: by loops,
+for a generator expression takes twice as long.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 
 from tinytorch.core.engine import Kernel
 from tinytorch.given.sizes_that_pay import always
+
+FLOAT32 = np.dtype(np.float32)
 
 
 @dataclass
@@ -61,14 +64,23 @@ class _Place:
 
 def float32(*arrays: Any) -> bool:
     """Return whether each is a float32 array with numbers in it, or None."""
-    return all(a is None or (getattr(a, "dtype", None) == np.float32 and a.size > 0) for a in arrays)
+    for a in arrays:      # noqa: SIM110
+        if a is not None and (getattr(a, "dtype", None) != FLOAT32 or a.size == 0):
+            return False
+    return True
 
 
 def of_shape(shape: tuple, *arrays: Any) -> bool:
     """Return whether each has this shape, or is None."""
-    return all(a is None or a.shape == shape for a in arrays)
+    for a in arrays:      # noqa: SIM110
+        if a is not None and a.shape != shape:
+            return False
+    return True
 
 
 def row_major(*arrays: Any) -> bool:
     """Return whether the numbers of each lie without gaps in the order of their indices, or it is None."""
-    return all(a is None or a.flags.c_contiguous for a in arrays)
+    for a in arrays:      # noqa: SIM110
+        if a is not None and not a.flags.c_contiguous:
+            return False
+    return True

@@ -121,11 +121,11 @@ def supports_sum(a: Any, *, dim: Any, keepdim: bool) -> bool:
 
 def supports_step(params: list, grads: list, *averages: Any, **settings: Any) -> bool:
     """Float32 parameters that may be written and lie without gaps, and averages of the same shapes."""
-    lists = [params, *(a for a in averages if a is not None)]
-    return all(
-        float32(*each, g) and all(a.flags.carray and a.shape == g.shape for a in each)
-        for *each, g in zip(*lists, grads, strict=True)
-    )
+    for kept in (params, *averages):
+        for a, g in () if kept is None else zip(kept, grads, strict=True):
+            if not (float32(a, g) and a.flags.carray and a.shape == g.shape):
+                return False
+    return True
 
 
 def supports_sgd(params: list, grads: list, buffers: Any, *, momentum: float, **settings: Any) -> bool:
