@@ -286,6 +286,26 @@ print(seen)
 """
 
 
+MAPPED = """
+import mmap, os, pathlib, numpy
+from tinytorch.given import threads
+before = len(threads._blas())
+for name in ("openblas-data/numbers.bin", "libopenblas-broken.so"):
+    path = pathlib.Path(os.environ["MAPPED"], name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(bytes(mmap.PAGESIZE))
+    with path.open("r+b") as file:
+        globals()[name] = mmap.mmap(file.fileno(), 0)
+print(before, len(threads._blas()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libraries are found on Linux only")
+def test_a_file_that_is_only_called_openblas_is_passed_over(tmp_path):
+    before, after = result(start(MAPPED, MAPPED=str(tmp_path)))[0].split()
+    assert before == after
+
+
 def test_blas_keeps_to_one_thread_while_kernels_run():
     out, _ = result(start(BLAS, OPENBLAS_NUM_THREADS="2"))
     found_only_through_proc = "[{2}, {1}, {2}, {1}, {1}]\n" if Path("/proc/self/maps").exists() else f"{[set()] * 5}\n"
@@ -471,7 +491,7 @@ from tinytorch.given.allocation import keep_freed_memory
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(5):
-        np.ones(1 << 23, "float32")
+        np.ones(1 << 22, "float32")
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 first = faults()
 keep_freed_memory()

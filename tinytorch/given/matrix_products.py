@@ -3,9 +3,10 @@
 """Products of two matrices, out = a · b + bias: blocks of 6 × 16 results stay in registers for the whole depth.
 
 A library packs both factors into an order of its own first. Of a dense layer on a small batch one factor is the whole
-weight, used a few times only, and packing it costs a tenth of the product. Here only the smaller factor is packed, into
-panels of 16 columns; the rows of the other are read where they lie. If instead its columns lie in one piece, as in the
-gradient of a weight, rows are gathered first: whole lines of memory at once, for a line holds parts of many rows.
+weight, used a few times only, and packing it costs a tenth of the product. Here only one factor is packed, into panels
+of 16 columns, in such a layer the small one; the rows of the other are read where they lie. If instead its columns lie
+in one piece, as in the gradient of a weight, rows are gathered first: whole lines of memory at once, for a line holds
+parts of many rows.
 """
 
 from __future__ import annotations
@@ -195,8 +196,7 @@ def divides_columns(rows: int, depth: int, columns: int, threads: int) -> bool:
 
     Of few rows a part would leave much of its last block to be computed twice; a large factor is packed once only.
     """
-    large = depth * columns > LARGE and columns >= COLUMNS * threads
-    return large or rows < min(MANY * threads, columns)
+    return depth * columns > LARGE or rows < min(MANY * threads, columns)
 
 
 def product(a: Any, b: Any, bias: Any = None) -> Any:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3      # mallopt(3)
-LARGEST_MAP = 1 << 30                            # blocks below this size are kept
+LARGEST_MAPS = 1 << 30, 1 << 25                  # blocks below this size are kept; an old glibc takes the second
 
 
 def keep_freed_memory() -> None:
     """Tell the allocator to keep what is freed. With other C libraries than glibc nothing is done."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if _is_glibc() else None
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGEST_MAP)
+    if mallopt is not None and any(mallopt(M_MMAP_THRESHOLD, size) for size in LARGEST_MAPS):
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 

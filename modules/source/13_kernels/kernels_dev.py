@@ -631,7 +631,7 @@ def test_batch_norm_relu_kernel():
 Your kernels are simple and good. The last factor of two to five is hard work, and it is done for you, in files beside this one. Read them; each begins with why it is fast:
 
 * `vectors_given.py`, `tiles_given.py`: eight numbers as one value, and blocks of 6 × 16 results that never leave the registers;
-* `matrix_products_given.py`: products, and so dense layers and their gradients, of which only the smaller factor is packed;
+* `matrix_products_given.py`: products, and so dense layers and their gradients, of which only one factor is packed;
 * `winograd_given.py`: 3×3 convolution with a quarter of the multiplications; `direct_convolution_given.py`: all others;
 * `exponentials_given.py`, `row_operations_given.py`: softmax in your steps, eight exponentials at a time;
 * `normalising_given.py`: batch norm, ReLU and pooling in one journey, forward and backward;

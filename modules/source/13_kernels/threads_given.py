@@ -70,11 +70,15 @@ def _blas() -> list[tuple[Any, Any]]:
     maps = Path("/proc/self/maps")
     lines = maps.read_text(encoding="utf-8").splitlines() if maps.exists() else []
     paths = {line.split(maxsplit=5)[5] for line in lines if "openblas" in line}
-    return [pair for path in sorted(paths) for pair in _functions(path)]
+    libraries = sorted(path for path in paths if "openblas" in Path(path).name and ".so" in Path(path).name)
+    return [pair for path in libraries for pair in _functions(path)]
 
 
 @cache
 def _functions(path: str) -> list[tuple[Any, Any]]:
-    library = ctypes.CDLL(path)
+    try:
+        library = ctypes.CDLL(path)
+    except OSError:      # replaced on disk since it was loaded: it keeps its number of threads
+        return []
     known = [name for name in _NAMES if hasattr(library, name.format("set"))]
     return [(getattr(library, name.format("get")), getattr(library, name.format("set"))) for name in known[:1]]
