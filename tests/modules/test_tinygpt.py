@@ -11,10 +11,11 @@ import tinytorch
 from tinytorch import Tensor, TinyTorchError, nn, no_grad
 from tinytorch.autograd import gradcheck
 from tinytorch.core.engine import Watcher, overlay
-from tinytorch.core.tinygpt import KVCache
+from tinytorch.core.tinygpt import Block, CausalSelfAttention, KVCache
 from tinytorch.datasets import TokenDataset, synthetic_text
-from tinytorch.given.decoding import Decoder
+from tinytorch.given.decoding import Decoder, can_decode
 from tinytorch.given.generating import CHUNK, draw, window_start
+from tinytorch.given.gpt_parts import AttentionParts
 from tinytorch.models import GPTConfig, TinyGPT
 from tinytorch.text import CharTokenizer, bigram_loss, load_gpt, next_token_loss, save_gpt
 
@@ -178,6 +179,7 @@ ARCHITECTURES = (
 @pytest.mark.parametrize("changes", ARCHITECTURES)
 def test_the_decoder_gives_what_the_model_gives(changes, dtype):
     model = small(**changes).to(dtype=dtype)
+    assert can_decode(model)
     tokens = np.random.default_rng(0).integers(0, 7, (3, 8))
     ours, theirs = model.new_cache(3), model.new_cache(3)
     with no_grad():
@@ -190,6 +192,60 @@ def test_the_decoder_gives_what_the_model_gives(changes, dtype):
             assert np.abs(found - expected).max() <= (1e-12 if dtype == "float64" else 1e-5) * np.abs(expected).max()
     for one, other in zip(ours.layers, theirs.layers, strict=True):
         assert np.allclose(one.keys.numpy(), other.keys.numpy(), atol=1e-5)
+
+
+def block_of_ones_own(model):
+    class Parallel(Block):
+        def forward(self, x, cache=None):
+            return x + self.attention(self.norm1(x), cache) + self.mlp(self.norm2(x))
+
+    model.blocks[0].__class__ = Parallel
+
+
+def attention_of_ones_own(model):
+    class Mirrored(AttentionParts):
+        def forward(self, x, cache=None):
+            return -CausalSelfAttention.forward(self, x, cache)
+
+    model.blocks[0].attention.__class__ = Mirrored
+
+
+def mlp_of_ones_own(model):
+    class Negative(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            return -self.inner(x)
+
+    model.blocks[0].mlp = Negative(model.blocks[0].mlp)
+
+
+def block_without_attention(model):
+    class Pointwise(nn.Module):
+        def __init__(self, mlp):
+            super().__init__()
+            self.mlp = mlp
+
+        def forward(self, x, cache=None):
+            if cache is not None:
+                cache.length += x.shape[1]
+            return x - self.mlp(x)
+
+    model.blocks[0] = Pointwise(model.blocks[0].mlp)
+
+
+CHANGES = block_of_ones_own, attention_of_ones_own, mlp_of_ones_own, block_without_attention
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_parts_of_ones_own_are_not_decoded_in_the_short_way(change):
+    model = small()
+    expected = model.generate([[1]], 30, seed=3)
+    change(model)
+    plain, cached = (model.generate([[1]], 30, seed=3, cache=cache) for cache in (False, True))
+    assert plain == cached != expected
 
 
 def test_what_is_watched_or_changed_is_not_decoded_in_the_short_way():
@@ -254,6 +310,11 @@ def test_tensors_are_prompts_too():
     assert model.generate([[1, 2]], 0) == [[1, 2]]
 
 
+def test_prompts_may_come_from_an_iterator():
+    model, prompts = small(), [[1, 2], [3]]
+    assert model.generate(iter(prompts), 4, seed=1) == model.generate(prompts, 4, seed=1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
@@ -266,6 +327,8 @@ def test_tensors_are_prompts_too():
         ({"top_p": 1.5}, "top_p"),
         ({"tokens": -1}, "number of tokens"),
         ({"prompts": [[9]]}, "from 0 to 6"),
+        ({"prompts": [[1], [2, -1, 3]]}, "from 0 to 6, found -1 to 3"),
+        ({"prompts": [[1], [2, 99]]}, "from 0 to 6, found 2 to 99"),
         ({"prompts": None}, "rows of tokens, found NoneType"),
         ({"prompts": "abc"}, "encode the text"),
         ({"prompts": ["abc"]}, "encode the text"),

@@ -13,6 +13,7 @@ from tinytorch.datasets import synthetic_text
 from tinytorch.given.pair_merging import fast_merges
 from tinytorch.given.piece_encoding import fast_tokens
 from tinytorch.given.text_pieces import pieces
+from tinytorch.given.tokenizer_tables import LONG, MOST_KNOWN
 from tinytorch.models import GPTConfig, TinyGPT
 from tinytorch.text import BPETokenizer, CharTokenizer, load_gpt, load_tokenizer, save_gpt
 
@@ -69,6 +70,16 @@ def test_a_long_piece_costs_its_length(letters):
     assert tokenizer.decode(tokenizer.encode(text)) == text
     count = len(text.encode())
     assert tokenizer.ranks.asked < 8 * count, f"{tokenizer.ranks.asked} look-ups for {count} bytes"
+
+
+def test_no_more_is_remembered_than_so_many_words():
+    tokenizer = BPETokenizer()
+    text = "".join(f" {chr(0x4E00 + n // 256)}{chr(0x4E00 + n % 256)}" for n in range(MOST_KNOWN + 9))
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert 0 < len(tokenizer._known) <= MOST_KNOWN
+    tokenizer = BPETokenizer()
+    tokenizer.encode("word " + "long" * LONG)
+    assert list(tokenizer._known) == ["word"]
 
 
 def test_merges_that_double_and_double_are_refused(tmp_path):

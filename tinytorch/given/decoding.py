@@ -17,8 +17,8 @@ import numpy as np
 
 from tinytorch.core.activations import gelu_kernel
 from tinytorch.core.layers import Embedding, Linear
+from tinytorch.core.networks import Sequential
 from tinytorch.given.activation_modules import GELU
-from tinytorch.given.gpt_parts import AttentionParts
 from tinytorch.given.group_norms import RMSNorm
 from tinytorch.given.normalisation import LayerNorm
 
@@ -140,11 +140,15 @@ def can_decode(model: Any) -> bool:
 
 
 def _as_built(block: Any) -> bool:
-    attention, mlp = block.attention, tuple(block.mlp)
-    parts = attention.qkv, attention.out, *mlp
+    from tinytorch.core.tinygpt import Block, CausalSelfAttention  # which imports this file
+
+    if type(block) is not Block:
+        return False
+    if type(block.attention) is not CausalSelfAttention or type(block.mlp) is not Sequential:
+        return False
+    parts = block.attention.qkv, block.attention.out, *block.mlp
     kinds = Linear, Linear, Linear, GELU, Linear
-    known = type(attention).__mro__[1] is AttentionParts and tuple(map(type, parts)) == kinds
-    return known and _is_norm(block.norm1) and _is_norm(block.norm2)
+    return tuple(map(type, parts)) == kinds and _is_norm(block.norm1) and _is_norm(block.norm2)
 
 
 def _is_norm(layer: Any) -> bool:

@@ -126,10 +126,14 @@ def check_tokens(tokens: Any, config: GPTConfig, start: int) -> None:
             f"TinyGPT: expected at most {config.context} positions, its context, found {tokens.shape[1]}{behind}: hand "
             "over the last ones only."
         )
-    array = tokens.numpy()
-    if array.size and not (array.min() >= 0 and array.max() < config.vocab_size):
+    check_known(tokens.numpy(), config)
+
+
+def check_known(tokens: np.ndarray, config: GPTConfig) -> None:
+    """Refuse tokens that the model has no row for."""
+    if tokens.size and not (tokens.min() >= 0 and tokens.max() < config.vocab_size):
         raise IndexingError(
-            f"TinyGPT: expected tokens from 0 to {config.vocab_size - 1}, found {array.min()} to {array.max()}: does "
+            f"TinyGPT: expected tokens from 0 to {config.vocab_size - 1}, found {tokens.min()} to {tokens.max()}: does "
             "the tokenizer belong to this model?"
         )
 

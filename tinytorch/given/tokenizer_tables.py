@@ -15,6 +15,7 @@ from tinytorch.given.text_pieces import count_pieces, pieces, to_bytes, to_text,
 from tinytorch.given.tokenizer_base import Tokenizer
 
 LONG = 64  # bytes of a piece that is no word any more
+MOST_KNOWN = 1 << 16  # pieces that are remembered: more than most texts have words
 MOST_BYTES = 1 << 24  # of all tokens together: 40 merges of a token with itself would make a terabyte
 
 
@@ -89,16 +90,25 @@ class BytePairTable(Tokenizer, abstract=True):
         raise NotImplementedError(f"{type(self).__name__}.encode_piece: not implemented yet")
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens of a text, piece by piece; pieces seen before are remembered.
-
-        A piece that is longer than any word, a run of blanks or letters, takes the given fast way to the same tokens.
-        """
+        """Return the tokens of a text, piece by piece; words seen before are remembered."""
         tokens: list[int] = []
         for piece in pieces(self.checked_text(text)):
-            if piece not in self._known:
-                data = to_bytes(piece)
-                self._known[piece] = self.encode_piece(data) if len(data) <= LONG else fast_tokens(data, self.ranks)
-            tokens += self._known[piece]
+            known = self._known.get(piece)
+            tokens += self._encode_new(piece) if known is None else known
+        return tokens
+
+    def _encode_new(self, piece: str) -> list[int]:
+        """Return the tokens of a piece, and remember them; all others are forgotten when there are too many.
+
+        A piece that is longer than any word, a run of blanks or letters, takes the given fast way to the same tokens,
+        and is not remembered.
+        """
+        data = to_bytes(piece)
+        if len(data) > LONG:
+            return fast_tokens(data, self.ranks)
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        tokens = self._known[piece] = self.encode_piece(data)
         return tokens
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:

@@ -11,7 +11,8 @@ import numpy as np
 from tinytorch.core.autograd import no_grad
 from tinytorch.core.engine import DEFAULT_GENERATOR, DTypeError, ShapeError, TinyTorchError, watchers
 from tinytorch.given.decoding import Decoder, can_decode
-from tinytorch.given.gpt_parts import check_sampling
+from tinytorch.given.gpt_config import GPTConfig
+from tinytorch.given.gpt_parts import check_known, check_sampling
 from tinytorch.given.inspection import inference
 from tinytorch.given.random import BLOCK, Generator, random_uniform
 from tinytorch.given.settings import whole
@@ -32,8 +33,11 @@ def window_start(length: int, context: int) -> int:
     return -(-(length - context) // step) * step
 
 
-def aligned(prompts: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the prompts in one array (rows, longest), int64, and their lengths."""
+def aligned(prompts: Iterable[Sequence[int]], config: GPTConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Return the prompts in one array (rows, longest), int64, and their lengths.
+
+    All their tokens are checked here: the decoder checks none.
+    """
     if isinstance(prompts, str) or not isinstance(prompts, Iterable):
         raise _no_prompt(prompts)
     rows = [_row(prompt) for prompt in prompts]
@@ -42,6 +46,7 @@ def aligned(prompts: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     lengths = np.array([row.size for row in rows])
     ids = np.zeros((len(rows), int(lengths.max())), np.int64)
     for line, row in zip(ids, rows, strict=True):
+        check_known(row, config)
         line[: row.size] = row
     return ids, lengths
 
@@ -102,11 +107,12 @@ class Generating:
         top_p: float | None = None, seed: int | None = None, cache: bool = True,
     ) -> Iterator[int]:
         """Yield the `tokens` tokens that follow the prompt, each as soon as it is known. See `generate`."""
-        for ids, position in self._positions([prompt], tokens, (temperature, top_k, top_p), seed, cache):
+        rows = aligned([prompt], self.config)  # type: ignore[attr-defined]
+        for ids, position in self._positions(*rows, tokens, (temperature, top_k, top_p), seed, cache):
             yield int(ids[0, position])
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], tokens: int, *, temperature: float = 1.0, top_k: int | None = None,
+        self, prompts: Iterable[Sequence[int]], tokens: int, *, temperature: float = 1.0, top_k: int | None = None,
         top_p: float | None = None, seed: int | None = None, cache: bool = True,
     ) -> list[list[int]]:
         """Return each prompt with `tokens` more tokens.
@@ -115,13 +121,13 @@ class Generating:
         likeliest token. top_k, top_p: see `next_probabilities`. seed: of the draws (default: manual_seed's stream).
         cache: keep keys and values of the past. Dropout is off; no gradients are recorded.
         """
-        ids, lengths = aligned(prompts)
-        for filled, _ in self._positions(prompts, tokens, (temperature, top_k, top_p), seed, cache):
+        ids, lengths = aligned(prompts, self.config)  # type: ignore[attr-defined]
+        for filled, _ in self._positions(ids, lengths, tokens, (temperature, top_k, top_p), seed, cache):
             ids = filled
         return [row[: length + tokens].tolist() for row, length in zip(ids, lengths, strict=True)]
 
     def _positions(
-        self, prompts: Sequence[Sequence[int]], tokens: int, sampling: tuple, seed: int | None, cache: bool
+        self, ids: np.ndarray, lengths: np.ndarray, tokens: int, sampling: tuple, seed: int | None, cache: bool
     ) -> Iterator[tuple[np.ndarray, int]]:
         """Fill one position after the other; yield all ids and the position that was filled.
 
@@ -130,7 +136,6 @@ class Generating:
         """
         check_sampling(*sampling)
         count = whole(tokens, "TinyGPT.generate's number of tokens")
-        ids, lengths = aligned(prompts)
         generator = DEFAULT_GENERATOR if seed is None else Generator(seed)
         past = self.new_cache(len(ids)) if cache else None  # type: ignore[attr-defined]
         one = Decoder(self, past) if cache and type(self).__mro__[1] is Generating and can_decode(self) else None
