@@ -44,7 +44,7 @@ for kind in (SGD, Adam):
 
 def start(code: str, *, package: Path = PACKAGE, **environment: str) -> subprocess.Popen:
     """Start Python on `code`; a warning is an error, except that a copy of the package has been edited."""
-    known = {**os.environ, "PYTHONPATH": str(package.parent), **environment}
+    known = {**os.environ, "TINYTORCH_BACKEND": "auto", "PYTHONPATH": str(package.parent), **environment}
     command = [sys.executable, "-W", "error" if package == PACKAGE else "ignore", "-c", code]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=package.parent, env=known, text=True, stdout=pipe, stderr=pipe)
@@ -236,7 +236,8 @@ def test_with_a_broken_numba_the_reference_works():
     assert error.count("\n") == 1
 
 
-def test_the_command_line_tells_who_serves():
+def test_the_command_line_tells_who_serves(monkeypatch):
+    monkeypatch.setenv("TINYTORCH_BACKEND", "auto")
     told = kernels(Project(ROOT))
     assert told == {"numba": sorted(name for name, backend in KERNELS if backend == "numba")}
 

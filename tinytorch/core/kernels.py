@@ -60,9 +60,9 @@ BLOCK = 64
 def matmul_blocked(a, b, out):
     """Write the matrix product of a (n, k) and b (k, m) to out (n, m), block by block, groups of rows on different cores.
 
-    TASK: the two loops over blocks of b, and in them the loops of matmul_rows over the group's rows and the block.
-    APPROACH: 1. `for q in range(0, k, BLOCK)`, `for c in range(0, m, BLOCK)`: where a block of b begins. 2. inside: i from `first` to `last`, p from q to
-        min(q + BLOCK, k), j from c to min(c + BLOCK, m): out[i, j] += a[i, p] * b[p, j]. 3. the ends: a block may be smaller than BLOCK.
+    TASK: the loop over blocks of b, and in it the loops of matmul_rows over the group's rows and the block.
+    APPROACH: 1. `for q in range(0, k, BLOCK)`: where a block of b begins. 2. inside: i from `first` to `last`, p from q to min(q + BLOCK, k), for the last
+        block may be smaller; then j over the whole row: out[i, j] += value * b[p, j], with value = a[i, p].
     EXAMPLE: as before.
     """
     n, k = a.shape
@@ -71,12 +71,11 @@ def matmul_blocked(a, b, out):
         first, last = group * BLOCK, min(group * BLOCK + BLOCK, n)
         out[first:last] = 0
         for q in range(0, k, BLOCK):
-            for c in range(0, m, BLOCK):
-                for i in range(first, last):
-                    for p in range(q, min(q + BLOCK, k)):
-                        value = a[i, p]
-                        for j in range(c, min(c + BLOCK, m)):
-                            out[i, j] += value * b[p, j]
+            for i in range(first, last):
+                for p in range(q, min(q + BLOCK, k)):
+                    value = a[i, p]
+                    for j in range(m):
+                        out[i, j] += value * b[p, j]
 
 
 def roofline(operations, bytes_moved, peak, bandwidth):

@@ -177,8 +177,8 @@ def test_matmul_rows():
 """
 ### Third rung: blocks that stay in the cache, and every core
 
-For large matrices each row of a still drags all of b through the cache. So cut the work into blocks: take `BLOCK` rows of b and `BLOCK` columns of it, 16 KB,
-and use them for *many rows* of a before you fetch the next ones.
+For large matrices each row of a still drags all of b through the cache. So cut b into blocks of `BLOCK` rows: 64 rows of 1,000 numbers are 256 KB, which the
+cache of one core holds. Use a block for *many rows* of a before you fetch the next one. The innermost loop stays as long as it was: it is what runs eight numbers at a time.
 
 And the rows of out do not depend on each other: groups of them can go to different cores. That is the outermost loop, a `prange`.
 """
@@ -192,9 +192,9 @@ BLOCK = 64
 def matmul_blocked(a, b, out):
     """Write the matrix product of a (n, k) and b (k, m) to out (n, m), block by block, groups of rows on different cores.
 
-    TASK: the two loops over blocks of b, and in them the loops of matmul_rows over the group's rows and the block.
-    APPROACH: 1. `for q in range(0, k, BLOCK)`, `for c in range(0, m, BLOCK)`: where a block of b begins. 2. inside: i from `first` to `last`, p from q to
-        min(q + BLOCK, k), j from c to min(c + BLOCK, m): out[i, j] += a[i, p] * b[p, j]. 3. the ends: a block may be smaller than BLOCK.
+    TASK: the loop over blocks of b, and in it the loops of matmul_rows over the group's rows and the block.
+    APPROACH: 1. `for q in range(0, k, BLOCK)`: where a block of b begins. 2. inside: i from `first` to `last`, p from q to min(q + BLOCK, k), for the last
+        block may be smaller; then j over the whole row: out[i, j] += value * b[p, j], with value = a[i, p].
     EXAMPLE: as before.
     """
     n, k = a.shape
@@ -204,12 +204,11 @@ def matmul_blocked(a, b, out):
         out[first:last] = 0
         ### BEGIN SOLUTION
         for q in range(0, k, BLOCK):
-            for c in range(0, m, BLOCK):
-                for i in range(first, last):
-                    for p in range(q, min(q + BLOCK, k)):
-                        value = a[i, p]
-                        for j in range(c, min(c + BLOCK, m)):
-                            out[i, j] += value * b[p, j]
+            for i in range(first, last):
+                for p in range(q, min(q + BLOCK, k)):
+                    value = a[i, p]
+                    for j in range(m):
+                        out[i, j] += value * b[p, j]
         ### END SOLUTION
 
 # %% [markdown]
@@ -646,8 +645,8 @@ Your kernels are simple and good. The last factor of two to five is hard work, a
 
 Guess first: what does compiling bring, what the order of loops, what the blocks? Where on the ladder does NumPy stand?
 
-1. **The ladder.** Every rung for the same product, and how far it is from what your machine can do.
-2. **The roof.** P from a large matrix product, B from a large copy; then ReLU and matmul against `roofline`.
+1. **The ladder.** Every rung for the same product, and how far it is from what your machine can do; then two rungs where b fits into no cache.
+2. **The roof.** P from a large matrix product, B from a large copy, both by every core; then ReLU and matmul against `roofline`.
 3. **Convolution.** The loops of module 06, your NumPy version, your compiled loops, the kernel that the framework uses.
 4. **Fusion.** Two journeys against one.
 """
@@ -672,17 +671,25 @@ def analyze_ladder():
             seconds = measure_time(rung, *large, out, repeats=3).best
         print(f"{name:<36} {format_seconds(seconds):>10}   {before / seconds:8.1f} times faster")
         before = seconds
+    few, many, out = np.ones((128, 4096), "float32"), np.ones((4096, 4096), "float32"), np.empty((128, 4096), "float32")
+    rows, blocks = (measure_time(rung, few, many, out, repeats=3).best for rung in (matmul_rows, matmul_blocked))
+    print(f"b of {many.nbytes / 1e6:.0f} MB: row by row {format_seconds(rows)}; blocks, every core {format_seconds(blocks)}, {rows / blocks:.1f} times faster")
 
 # %%
 def analyze_roof():
     """Print the machine's two limits, and how near ReLU and matmul come to them."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from tinytorch.given import backends
+    from tinytorch.given.threads import get_num_threads
 
     n, x = 1024, np.ones(1 << 24, "float32")
     a, out = np.ones((n, n), "float32"), np.empty_like(x)
     with backends.use("numpy"):     # beside kernels OpenBLAS keeps to one core
         peak = 2 * n**3 / measure_time(np.matmul, a, a, repeats=3).best
-    bandwidth = 2 * x.nbytes / measure_time(np.copyto, out, x, repeats=3).best
+    parts = np.array_split(out, get_num_threads()), np.array_split(x, get_num_threads())
+    with ThreadPoolExecutor(get_num_threads()) as cores:
+        bandwidth = 2 * x.nbytes / measure_time(lambda: list(cores.map(np.copyto, *parts)), repeats=3).best
     print(f"P = {peak / 1e9:.0f} billion operations a second, B = {bandwidth / 1e9:.1f} billion bytes a second; the roof bends at {peak / bandwidth:.0f}")
     for name, call, operations, moved in (
         ("relu_elements", lambda: relu_elements(x, out), x.size, 2 * x.nbytes),
@@ -721,8 +728,9 @@ def analyze_fusion():
 
 # %% [markdown]
 """
-Compiling brings the first factor of a hundred or more: no dictionary lookups, no Python numbers. Order brings the next: neighbours come eight at a time. Blocks and
-cores bring a smaller one, and the library still wins, because its blocks live in *registers*. That is what `tiles_given.py` does, for products and convolutions.
+Compiling brings the first factor of a hundred or more: no dictionary lookups, no Python numbers. Order brings the next: neighbours come eight at a time. Cores bring
+as many times as there are, and blocks something more as soon as b is larger than the caches; at 512 it is not. The library still wins, because its blocks live in *registers*.
+That is what `tiles_given.py` does, for products and convolutions.
 """
 
 # %% [markdown]
