@@ -689,13 +689,13 @@ def analyze_roof():
         peak = 2 * n**3 / measure_time(np.matmul, a, a, repeats=3).best
     parts = np.array_split(out, get_num_threads()), np.array_split(x, get_num_threads())
     with ThreadPoolExecutor(get_num_threads()) as cores:
-        bandwidth = 2 * x.nbytes / measure_time(lambda: list(cores.map(np.copyto, *parts)), repeats=3).best
+        bandwidth = 2 * x.nbytes / measure_time(lambda: list(cores.map(np.copyto, *parts)), repeats=20).best
     print(f"P = {peak / 1e9:.0f} billion operations a second, B = {bandwidth / 1e9:.1f} billion bytes a second; the roof bends at {peak / bandwidth:.0f}")
     for name, call, operations, moved in (
         ("relu_elements", lambda: relu_elements(x, out), x.size, 2 * x.nbytes),
         ("matmul_blocked", lambda: matmul_blocked(a, a, out[: n * n].reshape(n, n)), 2 * n**3, 3 * a.nbytes),
     ):
-        seconds = measure_time(call, repeats=3).best
+        seconds = measure_time(call, repeats=10).best
         least, limit = roofline(operations, moved, peak, bandwidth)
         print(f"{name:<16} {limit:<10} allows {format_seconds(least)}, it took {seconds / least:.1f} times as long")
 
