@@ -95,7 +95,7 @@ class CharTokenizer(CharacterTable):
     def encode(self, text):
         """Return the token of each character, a list of int.
 
-        TASK: look each character of `self.checked_text(text)`, which refuses all but a str, up in `self.numbers`. One that is not there: raise `self.unknown(text)`.
+        TASK: look each character of `self.checked_text(text)` up in `self.numbers`. One that is not there: raise `self.unknown(text)`.
         APPROACH: a list comprehension within try; `except KeyError: raise self.unknown(text) from None`.
         EXAMPLE: CharTokenizer("abc").encode("cab") -> [2, 0, 1]
         """
